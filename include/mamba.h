@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <mmb.h> /* for programs written for Mamba */
