@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The backend over malloc, aligned_alloc and free. Owns its instances only; takes no lock of its
+ * own (the C library's heap has its own). */
+#include "layers/host/malloc.h"
+#include <errno.h>
+#include <stdalign.h>
+#include <stdlib.h>
+#include "layers/host/host.h"
+#include "src/base/checked.h"
+#include "src/base/error.h"
+#include "src/base/meta.h"
+
+/* What malloc promises on every ABI we know, and at the same time the unit of its own sizes: a
+ * smaller one would not save memory. */
+#define GRANULARITY 16u
+_Static_assert(GRANULARITY % alignof(max_align_t) == 0, "malloc aligns to max_align_t");
+
+static mmbError open_backend(const struct mmb_backend_request *request, struct mmb_backend **out)
+{
+    mmbError error = mmb_host_options_unused(request->options, 0, "malloc");
+    if (error != MMB_OK)
+        return error;
+    struct mmb_backend *backend = mmb_meta_alloc(sizeof *backend);
+    if (!backend)
+        return mmb_fail(MMB_OUT_OF_MEMORY, "malloc backend: no memory for its own data");
+    backend->ops = &mmb_malloc_backend;
+    backend->bounded = SIZE_MAX;
+    backend->min_alignment = GRANULARITY;
+    backend->host_accessible = true;
+    *out = backend;
+    return MMB_OK;
+}
+
+static void close_backend(struct mmb_backend *backend)
+{
+    mmb_meta_free(backend, sizeof *backend);
+}
+
+/* The block and, in *n_bytes, the bytes it really has; NULL with errno. */
+static void *take(size_t *n_bytes, size_t alignment)
+{
+    if (!mmb_round_up_size(*n_bytes, GRANULARITY, n_bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    /* aligned_alloc costs a search even for small alignments, so malloc where it is enough. glibc
+     * and musl take any size; ISO C would want a multiple of the alignment, which can double a
+     * large over-aligned block. */
+    return alignment <= GRANULARITY ? malloc(*n_bytes) : aligned_alloc(alignment, *n_bytes);
+}
+
+static mmbError map(struct mmb_backend *backend, size_t min_bytes, size_t want_bytes,
+                    size_t alignment, struct mmb_memory *out)
+{
+    (void)backend;
+    MMB_ASSERT(min_bytes > 0 && min_bytes <= want_bytes);
+    size_t n_bytes = want_bytes;
+    void *host = take(&n_bytes, alignment);
+    if (!host && min_bytes < want_bytes) {
+        n_bytes = min_bytes;
+        host = take(&n_bytes, alignment);
+    }
+    if (!host)
+        return mmb_fail_errno(MMB_OUT_OF_MEMORY, errno,
+                              "malloc backend: malloc of %zu B aligned to %zu", min_bytes,
+                              alignment > GRANULARITY ? alignment : GRANULARITY);
+    mmb_host_memory_fill(out, host, n_bytes);
+    return MMB_OK;
+}
+
+static mmbError unmap(struct mmb_backend *backend, const struct mmb_memory *memory)
+{
+    (void)backend;
+    free(memory->host);
+    return MMB_OK;
+}
+
+const struct mmb_backend_ops mmb_malloc_backend = {
+    .size = sizeof(struct mmb_backend_ops),
+    .name = "malloc",
+    .id = MMB_BACKEND_MALLOC,
+    .serves = mmb_host_serves,
+    .available = mmb_host_available,
+    .open = open_backend,
+    .close = close_backend,
+    .map = map,
+    .unmap = unmap,
+};
