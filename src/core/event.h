@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A copy that somebody else runs. Made by the asynchronous calls, completed by the worker, released
+ * by mmb_event_wait. */
+#ifndef MMB_CORE_EVENT_H
+#define MMB_CORE_EVENT_H
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <mmb/copy_async.h>
+#include "src/base/error.h"
+#include "src/base/list.h"
+#include "src/core/copy.h"
+
+#define MMB_EVENT_MAGIC 0x6d6d626576656e74ull /* cleared by release */
+
+/* Invariants, for an event that was submitted: it is in the worker's list of all events until it is
+ * released; in the queue until the worker takes it. holds_objects from the submission until the
+ * copy has left flight. What stands below `transfer` is the worker mutex's. */
+struct mmbEvent {
+    _Atomic uint64_t magic;
+    mmbAllocation *dst;
+    const mmbAllocation *src; /* NULL for a fill */
+    struct mmb_transfer transfer;
+    struct mmb_list all_link;
+    struct mmb_list queue_link;
+    bool is_detached;   /* nobody waits: the worker releases it */
+    bool holds_objects; /* dst and src are busy */
+    bool is_done;
+    mmbError error; /* of the copy */
+    char detail[MMB_DETAIL_BYTES];
+};
+
+/* Zeroed but for the magic; not submitted. NULL and the detail when there is no metadata. */
+mmbEvent *mmb_event_create(const char *function);
+/* NULL is allowed. Not in any list any more, holds no objects. */
+void mmb_event_destroy(mmbEvent *event);
+
+/* Makes both objects busy. Undone when it fails. */
+mmbError mmb_event_take_objects(mmbEvent *event);
+void mmb_event_drop_objects(mmbEvent *event);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The thread that runs asynchronous copies which no device queue can take. It starts with the first
+ * of them and ends with the last mmb_finalize. */
+#ifndef MMB_CORE_WORKER_H
+#define MMB_CORE_WORKER_H
+#include <stdbool.h>
+#include <mmb/error.h>
+#include <mmb/types.h>
+
+/* Hands over an event whose transfer is prepared and whose objects are busy. One with nothing to
+ * copy is done at once. MMB_OUT_OF_MEMORY: the thread cannot be started; MMB_NOT_INITIALIZED: the
+ * library is being finalized; then the event is still the caller's. A detached event is never the
+ * caller's after success. */
+mmbError mmb_worker_submit(mmbEvent *event, const char *function);
+
+/* True when the copy is done; it has left flight then. */
+bool mmb_worker_query(mmbEvent *event);
+
+/* Waits until the copy is done, ends its flight and releases the event. The copy's own error. */
+mmbError mmb_worker_wait(mmbEvent *event);
+
+/* Completes what was handed over, ends the thread and releases every event, waited for or not. No
+ * other thread is inside a call. The worker can be used again afterwards. */
+void mmb_worker_close(void);
+
+/* Around fork: the worker's mutex is held from prepare to parent or child. Take it before the locks
+ * of records and metadata. In the child, copies that were not done have failed. */
+void mmb_worker_fork_prepare(void);
+void mmb_worker_fork_parent(void);
+void mmb_worker_fork_child(void);
+
+#endif
