@@ -40,6 +40,10 @@ struct array {
     uintptr_t start;
 };
 
+struct request {
+    size_t min_bytes, want_bytes, alignment;
+};
+
 /* Where a request would lie in a free run. */
 struct place {
     struct run *run;
@@ -222,15 +226,15 @@ static struct run *carve(const struct place *place, struct run *spare[2])
 /* Under the mutex: the run for the request, or NULL with the largest free run at that alignment in
  * *largest. The last run of an array may end off the granularity; it can be given to its last byte.
  */
-static struct run *take(struct array *array, size_t min_bytes, size_t want_bytes, size_t alignment,
-                        struct run *spare[2], size_t *largest)
+static struct run *take(struct array *array, const struct request *request, struct run *spare[2],
+                        size_t *largest)
 {
     size_t want = array->base.bounded;
-    if (want_bytes < want)
-        want = mmb_round_up(want_bytes, GRANULARITY);
-    struct place place = find_place(array, want, alignment);
+    if (request->want_bytes < want)
+        want = mmb_round_up(request->want_bytes, GRANULARITY);
+    struct place place = find_place(array, want, request->alignment);
     *largest = place.n_bytes;
-    if (place.n_bytes < min_bytes)
+    if (place.n_bytes < request->min_bytes)
         return NULL;
     if (place.n_bytes > want)
         place.n_bytes = want;
@@ -242,15 +246,15 @@ static mmbError map(struct mmb_backend *backend, size_t min_bytes, size_t want_b
 {
     MMB_ASSERT(min_bytes > 0 && min_bytes <= want_bytes);
     struct array *array = (struct array *)backend;
-    if (alignment < GRANULARITY)
-        alignment = GRANULARITY;
+    const struct request request = {min_bytes, want_bytes,
+                                    alignment > GRANULARITY ? alignment : GRANULARITY};
     /* Before the mutex is taken: the metadata may have to ask the system. */
     struct run *spare[2] = {run_create(0, 0), run_create(0, 0)};
     struct run *run = NULL;
     size_t largest = 0;
     if (spare[0] && spare[1]) {
         mmb_mutex_lock(&array->mutex);
-        run = take(array, min_bytes, want_bytes, alignment, spare, &largest);
+        run = take(array, &request, spare, &largest);
         MMB_ASSERT(array_is_valid(array));
         mmb_mutex_unlock(&array->mutex);
     }
@@ -263,7 +267,7 @@ static mmbError map(struct mmb_backend *backend, size_t min_bytes, size_t want_b
         return mmb_fail(MMB_OUT_OF_MEMORY,
                         "array backend: %zu B aligned to %zu do not fit: array of %zu B, largest "
                         "free run %zu B",
-                        min_bytes, alignment, array->base.bounded, largest);
+                        min_bytes, request.alignment, array->base.bounded, largest);
     mmb_host_memory_fill(out, (void *)run->start, run->n_bytes);
     out->cookie = (uint64_t)(uintptr_t)run;
     return MMB_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The backend over malloc, aligned_alloc and free. Owns its instances only; takes no lock of its
+/* The backend over malloc, posix_memalign and free. Owns its instances only; takes no lock of its
  * own (the C library's heap has its own). */
 #include "layers/host/malloc.h"
 #include <errno.h>
@@ -43,10 +43,16 @@ static void *take(size_t *n_bytes, size_t alignment)
         errno = ENOMEM;
         return NULL;
     }
-    /* aligned_alloc costs a search even for small alignments, so malloc where it is enough. glibc
-     * and musl take any size; ISO C would want a multiple of the alignment, which can double a
-     * large over-aligned block. */
-    return alignment <= GRANULARITY ? malloc(*n_bytes) : aligned_alloc(alignment, *n_bytes);
+    if (alignment <= GRANULARITY)
+        return malloc(*n_bytes);
+    /* Not aligned_alloc: ISO C wants a size that is a multiple of the alignment, which can double
+     * a large block. */
+    void *block = NULL;
+    int errnum = posix_memalign(&block, alignment, *n_bytes);
+    if (errnum == 0)
+        return block;
+    errno = errnum;
+    return NULL;
 }
 
 static mmbError map(struct mmb_backend *backend, size_t min_bytes, size_t want_bytes,

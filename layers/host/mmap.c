@@ -129,8 +129,6 @@ static void discard(struct mmb_backend *backend, const struct mmb_memory *memory
     mmb_os_discard((char *)memory->host + offset, n_bytes);
 }
 
-/* Advice must leave the contents alone, so MMB_ADVISE_DONT_NEED is not MADV_DONTNEED: the pages
- * become the first to be reclaimed, and are kept when there is nowhere to write them. */
 static int native_advice(mmbAdvice advice)
 {
     switch (advice) {
@@ -143,7 +141,7 @@ static int native_advice(mmbAdvice advice)
     case MMB_ADVISE_WILL_NEED:
         return MADV_WILLNEED;
     case MMB_ADVISE_DONT_NEED:
-        return MADV_COLD;
+        return MADV_DONTNEED;
     case MMB_ADVISE_HUGE_PAGES:
         return MADV_HUGEPAGE;
     }
@@ -164,11 +162,8 @@ static mmbError advise(struct mmb_backend *backend, const struct mmb_memory *mem
         return MMB_OK;
     if (madvise((void *)start, end - start, native) == 0)
         return MMB_OK;
-    /* EINVAL: this kernel was built without it (no transparent huge pages; MADV_COLD before 5.4).
-     */
-    mmbError error = errno == EINVAL          ? MMB_UNSUPPORTED
-                     : means_exhausted(errno) ? MMB_OUT_OF_MEMORY
-                                              : MMB_ERROR;
+    /* EINVAL: this kernel was built without it, as it may be without huge pages. */
+    mmbError error = errno == EINVAL ? MMB_UNSUPPORTED : MMB_ERROR;
     return mmb_fail_errno(error, errno, "mmap backend: madvise(%d) of %zu B", native,
                           (size_t)(end - start));
 }

@@ -157,9 +157,9 @@ static void test_mmap_advice_reaches_the_kernel(void)
         mmbAdvice advice;
         int native;
     } rows[] = {
-        {MMB_ADVISE_NORMAL, MADV_NORMAL},  {MMB_ADVISE_SEQUENTIAL, MADV_SEQUENTIAL},
-        {MMB_ADVISE_RANDOM, MADV_RANDOM},  {MMB_ADVISE_WILL_NEED, MADV_WILLNEED},
-        {MMB_ADVISE_DONT_NEED, MADV_COLD}, {MMB_ADVISE_HUGE_PAGES, MADV_HUGEPAGE},
+        {MMB_ADVISE_NORMAL, MADV_NORMAL},      {MMB_ADVISE_SEQUENTIAL, MADV_SEQUENTIAL},
+        {MMB_ADVISE_RANDOM, MADV_RANDOM},      {MMB_ADVISE_WILL_NEED, MADV_WILLNEED},
+        {MMB_ADVISE_DONT_NEED, MADV_DONTNEED}, {MMB_ADVISE_HUGE_PAGES, MADV_HUGEPAGE},
     };
     struct mmb_memory memory;
     CU_ASSERT_EQUAL_FATAL(map(4 * page, 4 * page, 0, &memory), MMB_OK);
@@ -171,7 +171,9 @@ static void test_mmap_advice_reaches_the_kernel(void)
                     (int)rows[i].advice, mmb_error_detail());
         SUITE_CHECK(failing_mmap_last_advice() == rows[i].native, "advice %d: madvise(%d)",
                     (int)rows[i].advice, failing_mmap_last_advice());
-        CU_ASSERT_EQUAL(((unsigned char *)memory.host)[page], 0xa5);
+        unsigned char left = rows[i].advice == MMB_ADVISE_DONT_NEED ? 0 : 0xa5;
+        CU_ASSERT_EQUAL(((unsigned char *)memory.host)[page], left);
+        memset(memory.host, 0xa5, memory.n_bytes);
     }
     unmap(&memory);
 }
@@ -191,7 +193,7 @@ static void test_mmap_advice_refusals_are_reported(void)
     static const struct {
         int errnum;
         mmbError error;
-    } rows[] = {{EINVAL, MMB_UNSUPPORTED}, {ENOMEM, MMB_OUT_OF_MEMORY}, {EPERM, MMB_ERROR}};
+    } rows[] = {{EINVAL, MMB_UNSUPPORTED}, {ENOMEM, MMB_ERROR}, {EPERM, MMB_ERROR}};
     struct mmb_memory memory;
     CU_ASSERT_EQUAL_FATAL(map(page, page, 0, &memory), MMB_OK);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Promise under test: every backend of host memory that is compiled in keeps the contract of
+ * src/spi/backend.h. A backend without a subject here fails the first test. */
+#include "src/spi/backend.h"
+#include "layers/host/array.h"
+#include "layers/host/malloc.h"
+#include "layers/host/mmap.h"
+#include "tests/contract/backend_suite.h"
+#include "tests/support/suite.h"
+
+static _Alignas(65536) unsigned char buffer[1 << 20];
+
+static void prepare_array(mmbBackendOptions *options)
+{
+    options->array.base = buffer + 8;
+    options->array.bytes = sizeof buffer - 8;
+}
+
+static const struct backend_subject subjects[] = {
+    {"malloc", &mmb_malloc_backend, MMB_DRAM, MMB_CPU, 16, NULL, NULL},
+    {"mmap", &mmb_mmap_backend, MMB_DRAM, MMB_CPU, 0, NULL, NULL},
+    {"array", &mmb_array_backend, MMB_DRAM, MMB_CPU, 16, prepare_array, NULL},
+};
+#define N_SUBJECTS (sizeof subjects / sizeof subjects[0])
+
+static bool has_subject(const struct mmb_backend_ops *ops)
+{
+    for (size_t i = 0; i < N_SUBJECTS; i++)
+        if (subjects[i].ops == ops)
+            return true;
+    return false;
+}
+
+/* Device backends have suites of their own, on machines that have one. */
+static void test_backends_all_have_a_subject(void)
+{
+    for (size_t i = 0; mmb_builtin_backends[i]; i++) {
+        const struct mmb_backend_ops *ops = mmb_builtin_backends[i];
+        SUITE_CHECK(has_subject(ops) || !ops->serves(MMB_DRAM, MMB_CPU), "%s is not tested",
+                    ops->name);
+    }
+}
+
+static void test_backends_have_their_public_name(void)
+{
+    for (size_t i = 0; mmb_builtin_backends[i]; i++) {
+        const struct mmb_backend_ops *ops = mmb_builtin_backends[i];
+        SUITE_CHECK(ops->id > MMB_BACKEND_DEFAULT && ops->id < MMB_BACKEND_USER, "%s: id %d",
+                    ops->name, (int)ops->id);
+        for (size_t j = 0; j < i; j++)
+            SUITE_CHECK(mmb_builtin_backends[j]->id != ops->id, "%s has the id of %s", ops->name,
+                        mmb_builtin_backends[j]->name);
+    }
+}
+
+#define PROMISE(promise)                                                                           \
+    static void test_##promise(void)                                                               \
+    {                                                                                              \
+        backend_suite_each(subjects, N_SUBJECTS, promise);                                         \
+    }
+PROMISE(backend_table_is_complete)
+PROMISE(backend_instance_describes_itself)
+PROMISE(backend_close_takes_null)
+PROMISE(backend_refuses_unknown_options)
+PROMISE(backend_gives_between_least_and_wish)
+PROMISE(backend_aligns)
+PROMISE(backend_describes_memory)
+PROMISE(backend_ranges_are_apart)
+PROMISE(backend_takes_everything_back)
+PROMISE(backend_refuses_the_impossible)
+PROMISE(backend_exhaustion_changes_nothing)
+PROMISE(backend_serves_threads)
+PROMISE(backend_discard_spares_the_rest)
+PROMISE(backend_copies)
+PROMISE(backend_advice_is_taken_or_refused)
+
+MMB_SUITE("contract/backends", T(test_backends_all_have_a_subject),
+          T(test_backends_have_their_public_name), T(test_backend_table_is_complete),
+          T(test_backend_instance_describes_itself), T(test_backend_close_takes_null),
+          T(test_backend_refuses_unknown_options), T(test_backend_gives_between_least_and_wish),
+          T(test_backend_aligns), T(test_backend_describes_memory),
+          T(test_backend_ranges_are_apart), T(test_backend_takes_everything_back),
+          T(test_backend_refuses_the_impossible), T(test_backend_exhaustion_changes_nothing),
+          T(test_backend_serves_threads), T(test_backend_discard_spares_the_rest),
+          T(test_backend_copies), T(test_backend_advice_is_taken_or_refused))
