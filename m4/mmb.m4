@@ -121,8 +121,11 @@ AS_IF([test "x$mmb_prefix" = x],
       $1_CPPFLAGS="$$1_CFLAGS $6"
       mmb_detail="$2, version `$PKG_CONFIG --modversion m4_bpatsubst([$2], [ .*])`"], [:])],
   [$1_CPPFLAGS="-I$mmb_prefix/include $6"
-   $1_LIBS="-L$mmb_prefix/lib"])
-AS_IF([test "x$mmb_found" = xno],
+   AS_IF([test -d "$mmb_prefix/lib64"], [$1_LIBS="-L$mmb_prefix/lib64 -L$mmb_prefix/lib"],
+     [$1_LIBS="-L$mmb_prefix/lib"])])
+AS_IF([test "x$mmb_prefix" != x && ! test -f "$mmb_prefix/include/$3"],
+  [mmb_detail="no $3 in $mmb_prefix/include"],
+  [test "x$mmb_found" = xno],
   [AS_IF([test "x$mmb_prefix" = x], [$1_CPPFLAGS="$6" $1_LIBS=])
    mmb_saved_CPPFLAGS=$CPPFLAGS mmb_saved_LIBS=$LIBS
    CPPFLAGS="$$1_CPPFLAGS $CPPFLAGS" LIBS="$$1_LIBS -l$5 $LIBS"
@@ -137,8 +140,9 @@ AS_IF([test "x$mmb_found" = xno],
 # MMB_PROBE_HEADER(DEFINE, header, condition, directories [, cpp flags])
 # For runtimes that are opened at run time: only the header counts.
 AC_DEFUN([MMB_PROBE_HEADER], [
-mmb_detail="no usable $2"
+mmb_detail="no usable $2 in ${mmb_prefix:-the system, $4}"
 for mmb_dir in ${mmb_prefix:-SYSTEM $4}; do
+  AS_IF([test "x$mmb_dir" != xSYSTEM && ! test -f "$mmb_dir/include/$2"], [continue])
   AS_IF([test "x$mmb_dir" = xSYSTEM], [$1_CPPFLAGS="$5"], [$1_CPPFLAGS="-I$mmb_dir/include $5"])
   mmb_saved_CPPFLAGS=$CPPFLAGS
   CPPFLAGS="$$1_CPPFLAGS $CPPFLAGS"
