@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a supplier of raw memory promises. One static const table per backend; one instance per
+ * (interface, domain). A backend knows nothing of allocators, spaces or limits. */
+#ifndef MMB_SPI_BACKEND_H
+#define MMB_SPI_BACKEND_H
+#include <stdbool.h>
+#include <mmb/backend.h>
+#include <mmb/error.h>
+#include <mmb/interface.h>
+#include <mmb/layer.h>
+#include "src/spi/memory.h"
+
+struct mmb_backend_ops;
+
+/* First member of every backend's instance. `bounded`: total bytes that all live ranges together
+ * can have, SIZE_MAX when the backend can grow. */
+struct mmb_backend {
+    const struct mmb_backend_ops *ops;
+    size_t bounded;
+    size_t min_alignment; /* of every range's address, a power of two >= 16 unless bounded by the
+                             user */
+    bool host_accessible; /* memory.host is never NULL */
+    bool has_no_pointers; /* memory.address is only a key (cl_mem) */
+};
+
+/* Read during open only. */
+struct mmb_backend_request {
+    mmbBackend id; /* as the user named it: a user backend's own number */
+    mmbMemLayer layer;
+    mmbExecutionContext context;
+    const mmbBackendOptions *options; /* never NULL */
+    int domain;                       /* position in the layer's list of domains, or -1 */
+    int domain_os_index;              /* NUMA node or device of `domain`, or -1 */
+};
+
+struct mmb_backend_ops {
+    size_t size;
+    const char *name;
+    mmbBackend id;
+
+    /* Mandatory. */
+
+    /* Is (layer, context) a pair that this backend can stand behind? Pure; no side effect. */
+    bool (*serves)(mmbMemLayer layer, mmbExecutionContext context);
+    /* The runtime it needs is present and has a device. MMB_UNSUPPORTED with the native cause. */
+    mmbError (*available)(void);
+    /* Checks every option. The strategy is not its business. Called under the registry lock. */
+    mmbError (*open)(const struct mmb_backend_request *request, struct mmb_backend **out_backend);
+    /* All ranges are unmapped before. NULL is allowed. */
+    void (*close)(struct mmb_backend *backend);
+    /* Gives one range of at least min_bytes and at most want_bytes rounded up to the backend's own
+     * granularity, aligned to `alignment` (a power of two; 0: the backend's own). MMB_OUT_OF_MEMORY
+     * with the native cause when it is exhausted; then nothing has changed. Thread-safe; the caller
+     * holds no lock that `unmap` would need. */
+    mmbError (*map)(struct mmb_backend *backend, size_t min_bytes, size_t want_bytes,
+                    size_t alignment, struct mmb_memory *out_memory);
+    /* Pair of map. Thread-safe. */
+    mmbError (*unmap)(struct mmb_backend *backend, const struct mmb_memory *memory);
+
+    /* Optional (NULL = unsupported; host-accessible memory is copied by the CPU). */
+
+    /* Gives the physical pages of a part back; the contents become undefined. Never fails visibly.
+     */
+    void (*discard)(struct mmb_backend *backend, const struct mmb_memory *memory, size_t offset,
+                    size_t n_bytes);
+    /* Blocking copies; ranges were checked. copy_in/copy_out and set come together. */
+    mmbError (*copy_in)(struct mmb_backend *backend, const struct mmb_memory *to, size_t to_offset,
+                        const void *from_host, size_t n_bytes);
+    mmbError (*copy_out)(struct mmb_backend *backend, void *to_host, const struct mmb_memory *from,
+                         size_t from_offset, size_t n_bytes);
+    mmbError (*set)(struct mmb_backend *backend, const struct mmb_memory *to, size_t to_offset,
+                    int value, size_t n_bytes);
+    /* Both ranges belong to this backend's table (the instances may differ). */
+    mmbError (*copy)(struct mmb_backend *backend, const struct mmb_memory *to, size_t to_offset,
+                     const struct mmb_memory *from, size_t from_offset, size_t n_bytes);
+    mmbError (*advise)(struct mmb_backend *backend, const struct mmb_memory *memory, size_t offset,
+                       size_t n_bytes, mmbAdvice advice);
+};
+
+/* Every table that is compiled in (src/builtin.c), NULL-terminated. */
+extern const struct mmb_backend_ops *const mmb_builtin_backends[];
+
+#endif
