@@ -146,7 +146,10 @@ static mmbError open_backend(const struct mmb_backend_request *request, struct m
     struct run *whole = run_create(start, options->array.bytes - (start - base));
     if (!array || !whole)
         goto no_metadata;
-    array->base = (struct mmb_backend){&mmb_array_backend, whole->n_bytes, GRANULARITY, true};
+    array->base = (struct mmb_backend){.ops = &mmb_array_backend,
+                                       .bounded = whole->n_bytes,
+                                       .min_alignment = GRANULARITY,
+                                       .host_accessible = true};
     array->start = start;
     mmb_mutex_init(&array->mutex);
     mmb_list_init(&array->order);

@@ -67,7 +67,6 @@ size_t mmb_host_memory_available(void)
 struct node_pages {
     size_t free, low, high; /* the zones' free pages and watermarks */
     size_t files, slab;     /* page cache, reclaimable kernel objects */
-    bool is_found;
 };
 
 static void count_line(struct node_pages *pages, const char *line)
@@ -90,39 +89,46 @@ static void count_line(struct node_pages *pages, const char *line)
     }
 }
 
-static struct node_pages read_node(const char *root, int os_index)
+/* The kernel's own estimate of MemAvailable, for one node: free pages down to the high watermarks
+ * (below them it reclaims in the background), and of the page cache and the reclaimable slab all
+ * but the half, or the low watermarks, that it will not part with. */
+static size_t available_bytes(const struct node_pages *pages)
 {
-    struct node_pages pages = {.is_found = false};
+    size_t n_bytes = 0, n_pages = minus(pages->free, pages->high);
+    n_pages += pages->files - smaller(pages->files / 2, pages->low);
+    n_pages += pages->slab - smaller(pages->slab / 2, pages->low);
+    return mmb_mul_size(n_pages, mmb_os_page_bytes(), &n_bytes) ? n_bytes : SIZE_MAX;
+}
+
+/* "Node 0, zone   Normal". */
+static bool is_zone_head(const char *line, int *out_node)
+{
+    return strncmp(line, "Node ", 5) == 0 && sscanf(line, "Node %d, zone", out_node) == 1;
+}
+
+/* The zones of a node follow each other, so a node is complete when another one begins. All nodes
+ * in one pass: on a large machine the kernel needs milliseconds to write this file. */
+void mmb_node_memory_each(const char *root, mmb_node_memory_visitor visit, void *user)
+{
     struct mmb_lines lines;
     char path[MMB_LINE_BYTES];
     snprintf(path, sizeof path, "%s/proc/zoneinfo", root);
     if (!mmb_lines_open(&lines, path))
-        return pages;
-    bool is_ours = false;
+        return;
+    struct node_pages pages = {0};
+    int current = -1;
     const char *line;
     while ((line = mmb_lines_next(&lines)) != NULL) {
         int node;
-        if (sscanf(line, "Node %d, zone", &node) == 1)
-            is_ours = node == os_index;
-        if (!is_ours)
-            continue;
-        pages.is_found = true;
+        if (is_zone_head(line, &node) && node != current) {
+            if (current >= 0)
+                visit(user, current, available_bytes(&pages));
+            pages = (struct node_pages){0};
+            current = node;
+        }
         count_line(&pages, line);
     }
+    if (current >= 0)
+        visit(user, current, available_bytes(&pages));
     mmb_lines_close(&lines);
-    return pages;
-}
-
-/* The kernel's own estimate of MemAvailable, for one node: free pages down to the high watermarks
- * (below them it reclaims in the background), and of the page cache and the reclaimable slab all
- * but the half, or the low watermarks, that it will not part with. */
-bool mmb_node_memory_available(const char *root, int os_index, size_t *out_bytes)
-{
-    struct node_pages pages = read_node(root, os_index);
-    if (!pages.is_found)
-        return false;
-    size_t n_pages = minus(pages.free, pages.high);
-    n_pages += pages.files - smaller(pages.files / 2, pages.low);
-    n_pages += pages.slab - smaller(pages.slab / 2, pages.low);
-    return mmb_mul_size(n_pages, mmb_os_page_bytes(), out_bytes);
 }

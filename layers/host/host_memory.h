@@ -12,8 +12,10 @@ size_t mmb_host_memory_available(void);
 /* The same from the files below `root`, without the process's own limits: for tests. */
 size_t mmb_host_memory_available_at(const char *root);
 
-/* What of one NUMA node can be had now: free and easily reclaimed pages without what the kernel
- * keeps for itself. False: nothing is known of that node. `root` as above, "" is this system. */
-bool mmb_node_memory_available(const char *root, int os_index, size_t *out_bytes);
+/* Calls visit for every NUMA node with what of it can be had now: free and easily reclaimed pages
+ * without what the kernel keeps for itself. No call: nothing is known. `root` as above, "" is this
+ * system. */
+typedef void (*mmb_node_memory_visitor)(void *user, int os_index, size_t available_bytes);
+void mmb_node_memory_each(const char *root, mmb_node_memory_visitor visit, void *user);
 
 #endif

@@ -211,24 +211,40 @@ static const char two_nodes[] = "Node 0, zone      DMA\n"
                                 "        low      200\n"
                                 "        high     300\n";
 
-static void test_node_available_adds_the_zones_of_the_node(void)
+struct seen {
+    size_t n_nodes;
+    int os_index[4];
+    size_t n_bytes[4];
+};
+
+static void see(void *user, int os_index, size_t available_bytes)
 {
-    size_t n_bytes = 0;
-    put("/proc/zoneinfo", two_nodes);
-    CU_ASSERT_FATAL(mmb_node_memory_available(root, 0, &n_bytes));
-    /* free 10500 - high 330, files 1600 - low 220, slab 30 - half of it */
-    CU_ASSERT_EQUAL(n_bytes, (10500 - 330 + 1600 - 220 + 15) * mmb_os_page_bytes());
-    CU_ASSERT_FATAL(mmb_node_memory_available(root, 1, &n_bytes));
-    CU_ASSERT_EQUAL(n_bytes, 0);
+    struct seen *seen = user;
+    CU_ASSERT_FATAL(seen->n_nodes < 4);
+    seen->os_index[seen->n_nodes] = os_index;
+    seen->n_bytes[seen->n_nodes++] = available_bytes;
 }
 
-static void test_node_available_is_unknown_for_other_nodes(void)
+static void test_node_available_adds_the_zones_of_the_node(void)
 {
-    size_t n_bytes = 77;
-    CU_ASSERT_FALSE(mmb_node_memory_available(root, 0, &n_bytes));
+    struct seen seen = {0};
     put("/proc/zoneinfo", two_nodes);
-    CU_ASSERT_FALSE(mmb_node_memory_available(root, 2, &n_bytes));
-    CU_ASSERT_EQUAL(n_bytes, 77);
+    mmb_node_memory_each(root, see, &seen);
+    CU_ASSERT_EQUAL_FATAL(seen.n_nodes, 2);
+    CU_ASSERT_EQUAL(seen.os_index[0], 0);
+    /* free 10500 - high 330, files 1600 - low 220, slab 30 - half of it */
+    CU_ASSERT_EQUAL(seen.n_bytes[0], (10500 - 330 + 1600 - 220 + 15) * mmb_os_page_bytes());
+    CU_ASSERT_EQUAL(seen.os_index[1], 1);
+    CU_ASSERT_EQUAL(seen.n_bytes[1], 0);
+}
+
+static void test_node_available_is_unknown_without_files(void)
+{
+    struct seen seen = {0};
+    mmb_node_memory_each(root, see, &seen);
+    put("/proc/zoneinfo", "nonsense\npages free 7\nNode x, zone\n");
+    mmb_node_memory_each(root, see, &seen);
+    CU_ASSERT_EQUAL(seen.n_nodes, 0);
 }
 
 MMB_SUITE_WITH("layers/host_memory", set_up, tear_down, T(test_available_is_what_meminfo_says),
@@ -242,4 +258,4 @@ MMB_SUITE_WITH("layers/host_memory", set_up, tear_down, T(test_available_is_what
                T(test_available_keeps_to_the_address_space_limit),
                T(test_available_of_this_system_is_less_than_its_memory),
                T(test_node_available_adds_the_zones_of_the_node),
-               T(test_node_available_is_unknown_for_other_nodes))
+               T(test_node_available_is_unknown_without_files))
