@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The table of layers (layer.h) and what users ask of it.
+ *
+ * Owns the layers, their domains and the names of the user's. Everything here is guarded by the
+ * registry mutex, which the public functions take; budgets are charged without it. */
+#include "src/core/layer.h"
+#include <stdint.h>
+#include <strings.h>
+#include "layers/host/host_memory.h"
+#include "src/base/checked.h"
+#include "src/base/error.h"
+#include "src/base/meta.h"
+#include "src/base/struct_size.h"
+#include "src/core/registry.h"
+
+#define STANDARD_LAYERS   ((size_t)MMB_SSD + 1)
+#define USER_LAYERS_FIRST 8u
+
+static const char *const standard_names[STANDARD_LAYERS] = {
+    [MMB_DRAM] = "DRAM", [MMB_GDRAM] = "GDRAM",   [MMB_HBM] = "HBM", [MMB_NVDIMM] = "NVDIMM",
+    [MMB_CXL] = "CXL",   [MMB_NADRAM] = "NADRAM", [MMB_SSD] = "SSD",
+};
+
+struct mmb_budget mmb_host_budget;
+
+/* user[i] is layer MMB_LAYER_USER + i. */
+static struct {
+    struct mmb_layer standard[STANDARD_LAYERS];
+    struct mmb_layer **user;
+    size_t n_user;
+    size_t user_capacity;
+    struct mmb_list known;
+} layers = {.known = MMB_LIST_INIT(layers.known)};
+
+/* ---- the table ---- */
+
+static void layer_init(struct mmb_layer *layer, mmbMemLayer id, const char *name)
+{
+    *layer = (struct mmb_layer){.id = id, .name = name};
+    mmb_list_init(&layer->link);
+    mmb_budget_init(&layer->budget, SIZE_MAX, NULL, name);
+}
+
+void mmb_layers_open(void)
+{
+    size_t available = mmb_host_memory_available();
+    for (size_t i = 0; i < STANDARD_LAYERS; i++)
+        layer_init(&layers.standard[i], (mmbMemLayer)i, standard_names[i]);
+    mmb_list_init(&layers.known);
+    mmb_budget_init(&mmb_host_budget, available, NULL, "the host memory that this process may use");
+    atomic_store_explicit(&layers.standard[MMB_DRAM].budget.capacity, available,
+                          memory_order_relaxed);
+}
+
+static void drop_domains(struct mmb_layer *layer)
+{
+    mmb_meta_free(layer->domains, layer->n_domains * sizeof *layer->domains);
+    layer->domains = NULL;
+    layer->n_domains = 0;
+}
+
+void mmb_layers_close(void)
+{
+    for (size_t i = 0; i < STANDARD_LAYERS; i++)
+        drop_domains(&layers.standard[i]);
+    for (size_t i = 0; i < layers.n_user; i++) {
+        mmb_meta_strfree((char *)(uintptr_t)layers.user[i]->name);
+        mmb_meta_free(layers.user[i], sizeof *layers.user[i]);
+    }
+    mmb_meta_free(layers.user, layers.user_capacity * sizeof *layers.user);
+    layers.user = NULL;
+    layers.n_user = 0;
+    layers.user_capacity = 0;
+    mmb_list_init(&layers.known);
+}
+
+static struct mmb_layer *find(mmbMemLayer id)
+{
+    int64_t value = id;
+    if (value >= 0 && value < (int64_t)STANDARD_LAYERS)
+        return &layers.standard[value];
+    if (value >= MMB_LAYER_USER && (size_t)(value - MMB_LAYER_USER) < layers.n_user)
+        return layers.user[value - MMB_LAYER_USER];
+    return NULL;
+}
+
+struct mmb_layer *mmb_layer_lookup(mmbMemLayer id)
+{
+    struct mmb_layer *layer = find(id);
+    if (!layer)
+        mmb_fail(MMB_INVALID_LAYER, "%d is no layer", (int)id);
+    return layer;
+}
+
+void mmb_layer_make_known(struct mmb_layer *layer)
+{
+    if (layer->known)
+        return;
+    layer->known = true;
+    mmb_list_push_back(&layers.known, &layer->link);
+}
+
+struct mmb_layer *mmb_layer_known_at(size_t index)
+{
+    MMB_LIST_FOR_EACH (node, &layers.known)
+        if (index-- == 0)
+            return MMB_CONTAINER_OF(node, struct mmb_layer, link);
+    return NULL;
+}
+
+/* ---- discovery ---- */
+
+static size_t add_saturated(size_t a, size_t b)
+{
+    size_t sum;
+    return mmb_add_size(a, b, &sum) ? sum : SIZE_MAX;
+}
+
+mmbError mmb_layer_add_found(const struct mmb_layer_found *found)
+{
+    struct mmb_layer *layer = mmb_layer_lookup(found->id);
+    if (!layer)
+        return MMB_INVALID_LAYER;
+    if (layer->discovered)
+        return mmb_fail(MMB_EXISTS, "init: layer %s was discovered twice", layer->name);
+    size_t n_bytes;
+    struct mmb_domain *domains = NULL;
+    if (found->n_domains && (!mmb_mul_size(found->n_domains, sizeof *domains, &n_bytes) ||
+                             !(domains = mmb_meta_alloc(n_bytes))))
+        return mmb_fail(MMB_OUT_OF_MEMORY, "init: no memory for the %zu domains of layer %s",
+                        found->n_domains, layer->name);
+    size_t total = 0;
+    size_t available = 0;
+    for (size_t i = 0; i < found->n_domains; i++) {
+        const struct mmb_domain_found *from = &found->domains[i];
+        domains[i].os_index = from->os_index;
+        domains[i].total_bytes = from->total_bytes;
+        mmb_budget_init(&domains[i].budget, from->available_bytes, &layer->budget, layer->name);
+        total = add_saturated(total, from->total_bytes);
+        available = add_saturated(available, from->available_bytes);
+    }
+    layer->domains = domains;
+    layer->n_domains = found->n_domains;
+    layer->total_bytes = total;
+    layer->bandwidth_mib_s = found->bandwidth_mib_s;
+    layer->latency_ns = found->latency_ns;
+    layer->discovered = true;
+    atomic_store_explicit(&layer->budget.capacity, available, memory_order_relaxed);
+    mmb_layer_make_known(layer);
+    return MMB_OK;
+}
+
+/* ---- the user's layers ---- */
+
+static struct mmb_layer *find_name(const char *name)
+{
+    for (size_t i = 0; i < STANDARD_LAYERS; i++)
+        if (strcasecmp(layers.standard[i].name, name) == 0)
+            return &layers.standard[i];
+    for (size_t i = 0; i < layers.n_user; i++)
+        if (strcasecmp(layers.user[i]->name, name) == 0)
+            return layers.user[i];
+    return NULL;
+}
+
+static bool make_room(void)
+{
+    if (layers.n_user < layers.user_capacity)
+        return true;
+    size_t capacity = layers.user_capacity ? 2 * layers.user_capacity : USER_LAYERS_FIRST;
+    struct mmb_layer **more = mmb_meta_alloc(capacity * sizeof *more);
+    if (!more)
+        return false;
+    for (size_t i = 0; i < layers.n_user; i++)
+        more[i] = layers.user[i];
+    mmb_meta_free(layers.user, layers.user_capacity * sizeof *layers.user);
+    layers.user = more;
+    layers.user_capacity = capacity;
+    return true;
+}
+
+static struct mmb_layer *layer_create(const char *name)
+{
+    char *copy = mmb_meta_strdup(name);
+    struct mmb_layer *layer = mmb_meta_alloc(sizeof *layer);
+    if (!copy || !layer || !make_room()) {
+        mmb_meta_free(layer, sizeof *layer);
+        mmb_meta_strfree(copy);
+        return NULL;
+    }
+    layer_init(layer, (mmbMemLayer)(MMB_LAYER_USER + (int)layers.n_user), copy);
+    layers.user[layers.n_user++] = layer;
+    return layer;
+}
+
+static mmbError define(const char *name, const mmbLayerInfo *info, mmbMemLayer *out_layer)
+{
+    struct mmb_layer *same = find_name(name);
+    if (same)
+        return mmb_fail(MMB_EXISTS, "layer_define: layer %s exists already", same->name);
+    struct mmb_layer *layer = layer_create(name);
+    if (!layer)
+        return mmb_fail(MMB_OUT_OF_MEMORY, "layer_define: no memory for layer %s", name);
+    /* The user's total is a word to report, no budget: what a layer of his own really has is known
+     * to the backend that he gives it. */
+    layer->total_bytes = info->total_bytes;
+    layer->bandwidth_mib_s = info->bandwidth_mib_s;
+    layer->latency_ns = info->latency_ns;
+    *out_layer = layer->id;
+    return MMB_OK;
+}
+
+mmbError mmb_layer_define(const char *name, const mmbLayerInfo *info, mmbMemLayer *out_layer)
+{
+    mmbError error = mmb_library_check("layer_define");
+    if (error != MMB_OK)
+        return error;
+    if (!name || !*name || !out_layer)
+        return mmb_fail(MMB_INVALID_ARG, "layer_define: %s",
+                        out_layer ? "a layer needs a name" : "out_layer is NULL");
+    mmbLayerInfo known = MMB_LAYER_INFO_INIT;
+    error = mmb_struct_in(&known, sizeof known, info, sizeof known, "mmbLayerInfo");
+    if (error == MMB_OK)
+        error = mmb_registry_enter("layer_define");
+    if (error != MMB_OK)
+        return error;
+    error = define(name, &known, out_layer);
+    mmb_registry_unlock();
+    return error;
+}
+
+/* ---- characteristics ---- */
+
+mmbError mmb_layer_set_info(mmbMemLayer id, const mmbLayerInfo *info)
+{
+    mmbError error = mmb_registry_enter("layer_set_info");
+    if (error != MMB_OK)
+        return error;
+    mmbLayerInfo known = MMB_LAYER_INFO_INIT;
+    struct mmb_layer *layer = mmb_layer_lookup(id);
+    if (!layer)
+        error = MMB_INVALID_LAYER;
+    else if (!info)
+        error = mmb_fail(MMB_INVALID_ARG, "layer_set_info: info is NULL");
+    else
+        error = mmb_struct_in(&known, sizeof known, info, sizeof known, "mmbLayerInfo");
+    if (error == MMB_OK) {
+        layer->bandwidth_mib_s = known.bandwidth_mib_s;
+        layer->latency_ns = known.latency_ns;
+    }
+    mmb_registry_unlock();
+    return error;
+}
+
+mmbError mmb_layer_get_info(mmbMemLayer id, mmbLayerInfo *out_info)
+{
+    mmbError error = mmb_registry_enter("layer_get_info");
+    if (error != MMB_OK)
+        return error;
+    const struct mmb_layer *layer = mmb_layer_lookup(id);
+    if (layer) {
+        const mmbLayerInfo known = {
+            .size = sizeof known,
+            .name = layer->name,
+            .total_bytes = layer->total_bytes,
+            .domains = layer->n_domains,
+            .bandwidth_mib_s = layer->bandwidth_mib_s,
+            .latency_ns = layer->latency_ns,
+            .discovered = layer->discovered,
+        };
+        error = mmb_struct_out(out_info, &known, sizeof known, sizeof known, "mmbLayerInfo");
+    } else {
+        error = MMB_INVALID_LAYER;
+    }
+    mmb_registry_unlock();
+    return error;
+}
+
+/* ---- enumeration and names ---- */
+
+size_t mmb_layer_count(void)
+{
+    if (mmb_registry_enter("layer_count") != MMB_OK)
+        return 0;
+    size_t count = 0;
+    MMB_LIST_FOR_EACH (node, &layers.known)
+        count++;
+    mmb_registry_unlock();
+    return count;
+}
+
+mmbError mmb_layer_at(size_t index, mmbMemLayer *out_layer)
+{
+    mmbError error = mmb_registry_enter("layer_at");
+    if (error != MMB_OK)
+        return error;
+    const struct mmb_layer *layer = mmb_layer_known_at(index);
+    if (!out_layer)
+        error = mmb_fail(MMB_INVALID_ARG, "layer_at: out_layer is NULL");
+    else if (!layer)
+        error = mmb_fail(MMB_NOT_FOUND, "layer_at: there is no layer %zu", index);
+    else
+        *out_layer = layer->id;
+    mmb_registry_unlock();
+    return error;
+}
+
+const char *mmb_layer_name(mmbMemLayer id)
+{
+    if (mmb_registry_enter("layer_name") != MMB_OK)
+        return NULL;
+    const struct mmb_layer *layer = mmb_layer_lookup(id);
+    mmb_registry_unlock();
+    return layer ? layer->name : NULL;
+}
+
+mmbError mmb_layer_from_name(const char *name, mmbMemLayer *out_layer)
+{
+    mmbError error = mmb_registry_enter("layer_from_name");
+    if (error != MMB_OK)
+        return error;
+    const struct mmb_layer *layer = name ? find_name(name) : NULL;
+    if (!name || !out_layer)
+        error =
+            mmb_fail(MMB_INVALID_ARG, "layer_from_name: %s is NULL", name ? "out_layer" : "name");
+    else if (!layer)
+        error = mmb_fail(MMB_NOT_FOUND, "layer_from_name: no layer is called \"%s\"", name);
+    else
+        *out_layer = layer->id;
+    mmb_registry_unlock();
+    return error;
+}
