@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Where an allocator gets its chunks (spi/source.h): budgets, then the backend, then the map of
+ * addresses; given back in reverse.
+ *
+ * Owns the chunks' descriptors. Takes no lock of its own; the caller holds none that a backend, the
+ * chunk map or, when a budget is exhausted, the trimming of other interfaces would need.
+ *
+ * A chunk is charged before it is mapped, since what is mapped beyond the capacity is not refused
+ * by the kernel but paid for by whoever touches it. What the backend's rounding added is charged
+ * after. */
+#include "src/core/source.h"
+#include <stdatomic.h>
+#include <stdint.h>
+#include "src/base/error.h"
+#include "src/base/log.h"
+#include "src/base/meta.h"
+#include "src/core/registry.h"
+#include "src/core/relief.h"
+
+/* The layer's budget and, for backends that take it from there, the host's. */
+#define BUDGETS 2
+
+struct mmb_source {
+    struct mmb_backend *backend;
+    struct mmb_budget *budgets[BUDGETS]; /* NULL: none */
+    _Atomic size_t reserved;
+    _Atomic size_t n_chunks;
+};
+
+/* One chunk that is wanted. */
+struct want {
+    size_t min_bytes, want_bytes, alignment;
+};
+
+/* ---- life ---- */
+
+/* The user's array was his before; nothing is taken from the layer for it. */
+static bool takes_from_layer(mmbBackend id)
+{
+    return id != MMB_BACKEND_ARRAY;
+}
+
+static bool takes_host_memory(mmbBackend id)
+{
+    return id == MMB_BACKEND_MALLOC || id == MMB_BACKEND_MMAP;
+}
+
+struct mmb_source *mmb_source_open(struct mmb_backend *backend, struct mmb_budget *layer_budget)
+{
+    struct mmb_source *source = mmb_meta_alloc(sizeof *source);
+    if (!source)
+        return NULL;
+    mmbBackend id = backend->ops->id;
+    source->backend = backend;
+    source->budgets[0] = takes_from_layer(id) ? layer_budget : NULL;
+    source->budgets[1] = takes_host_memory(id) ? &mmb_host_budget : NULL;
+    return source;
+}
+
+void mmb_source_close(struct mmb_source *source)
+{
+    if (!source)
+        return;
+    MMB_ASSERT(mmb_source_chunks(source) == 0);
+    mmb_meta_free(source, sizeof *source);
+}
+
+bool mmb_source_draws_on(const struct mmb_source *source, const struct mmb_budget *budget)
+{
+    for (size_t i = 0; i < BUDGETS; i++)
+        for (const struct mmb_budget *at = source->budgets[i]; at; at = at->parent)
+            if (at == budget)
+                return true;
+    return false;
+}
+
+/* ---- budgets ---- */
+
+static void uncharge(struct mmb_source *source, size_t n_bytes)
+{
+    for (size_t i = 0; i < BUDGETS; i++)
+        mmb_budget_uncharge(source->budgets[i], n_bytes);
+}
+
+/* NULL: all are charged; else the exhausted one, and none is. */
+static struct mmb_budget *charge(struct mmb_source *source, size_t n_bytes)
+{
+    for (size_t i = 0; i < BUDGETS; i++) {
+        struct mmb_budget *exhausted = mmb_budget_try(source->budgets[i], n_bytes);
+        if (!exhausted)
+            continue;
+        while (i-- > 0)
+            mmb_budget_uncharge(source->budgets[i], n_bytes);
+        return exhausted;
+    }
+    return NULL;
+}
+
+static size_t room(const struct mmb_source *source)
+{
+    size_t least = SIZE_MAX;
+    for (size_t i = 0; i < BUDGETS; i++) {
+        size_t here = mmb_budget_room(source->budgets[i]);
+        if (here < least)
+            least = here;
+    }
+    return least;
+}
+
+/* Charges as much of the wanted bytes as there is, at least the minimum. */
+static struct mmb_budget *charge_want(struct mmb_source *source, struct want *want)
+{
+    struct mmb_budget *exhausted = charge(source, want->want_bytes);
+    if (!exhausted)
+        return NULL;
+    size_t rest = room(source);
+    want->want_bytes = rest > want->min_bytes && rest < want->want_bytes ? rest : want->min_bytes;
+    return charge(source, want->want_bytes);
+}
+
+/* ---- chunks ---- */
+
+/* want_bytes are charged and are not any more after a failure; *out_exhausted is then the budget
+ * that was, or NULL. */
+static mmbError map(struct mmb_source *source, const struct want *want, struct mmb_memory *out,
+                    struct mmb_budget **out_exhausted)
+{
+    struct mmb_backend *backend = source->backend;
+    mmbError error =
+        backend->ops->map(backend, want->min_bytes, want->want_bytes, want->alignment, out);
+    if (error != MMB_OK) {
+        uncharge(source, want->want_bytes);
+        return error;
+    }
+    if (out->n_bytes <= want->want_bytes) {
+        uncharge(source, want->want_bytes - out->n_bytes);
+        return MMB_OK;
+    }
+    *out_exhausted = charge(source, out->n_bytes - want->want_bytes);
+    if (!*out_exhausted)
+        return MMB_OK;
+    backend->ops->unmap(backend, out);
+    uncharge(source, want->want_bytes);
+    return MMB_OUT_OF_MEMORY;
+}
+
+/* MMB_OUT_OF_MEMORY without words when a budget is exhausted: the next try may help. */
+static mmbError try_map(struct mmb_source *source, const struct want *asked, struct mmb_memory *out,
+                        struct mmb_budget **out_exhausted)
+{
+    struct want want = *asked;
+    *out_exhausted = charge_want(source, &want);
+    if (*out_exhausted)
+        return MMB_OUT_OF_MEMORY;
+    return map(source, &want, out, out_exhausted);
+}
+
+/* Rounding by the backend may not fit where the wanted bytes do, hence the second try with the
+ * least. The third comes after everything empty was given back. */
+static mmbError map_somehow(struct mmb_source *source, const struct want *asked,
+                            struct mmb_memory *out)
+{
+    const struct want least = {asked->min_bytes, asked->min_bytes, asked->alignment};
+    struct mmb_budget *exhausted = NULL;
+    mmbError error = try_map(source, asked, out, &exhausted);
+    if (error == MMB_OUT_OF_MEMORY && exhausted && asked->want_bytes > asked->min_bytes)
+        error = try_map(source, &least, out, &exhausted);
+    if (error == MMB_OUT_OF_MEMORY && mmb_relieve(exhausted, source))
+        error = try_map(source, &least, out, &exhausted);
+    if (error == MMB_OUT_OF_MEMORY && exhausted)
+        return mmb_budget_refuse(exhausted, asked->min_bytes);
+    return error;
+}
+
+/* A range that the backend does not take back is still taken: its budgets stay charged. */
+static void unmap(struct mmb_source *source, const struct mmb_memory *memory)
+{
+    if (source->backend->ops->unmap(source->backend, memory) == MMB_OK)
+        uncharge(source, memory->n_bytes);
+    else
+        mmb_log(MMB_LOG_ERROR, "%zu B could not be given back: %s", memory->n_bytes,
+                mmb_error_detail());
+}
+
+mmbError mmb_source_obtain(struct mmb_source *source, size_t min_bytes, size_t want_bytes,
+                           size_t alignment, struct mmb_chunk **out_chunk)
+{
+    MMB_ASSERT(min_bytes > 0 && min_bytes <= want_bytes);
+    const struct want want = {min_bytes, want_bytes, alignment};
+    struct mmb_chunk *chunk = mmb_meta_alloc(sizeof *chunk);
+    if (!chunk)
+        return mmb_fail(MMB_OUT_OF_MEMORY, "allocate: no memory for the library's own data");
+    mmbError error = map_somehow(source, &want, &chunk->memory);
+    if (error != MMB_OK)
+        goto free_chunk;
+    chunk->source = source;
+    mmb_list_init(&chunk->link);
+    error =
+        mmb_address_map_insert(&mmb_chunk_map, chunk->memory.address, chunk->memory.n_bytes, chunk);
+    if (error != MMB_OK)
+        goto unmap_memory;
+    atomic_fetch_add_explicit(&source->reserved, chunk->memory.n_bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&source->n_chunks, 1, memory_order_relaxed);
+    *out_chunk = chunk;
+    return MMB_OK;
+
+unmap_memory:
+    unmap(source, &chunk->memory);
+free_chunk:
+    mmb_meta_free(chunk, sizeof *chunk);
+    return error;
+}
+
+void mmb_source_return(struct mmb_chunk *chunk)
+{
+    struct mmb_source *source = chunk->source;
+    mmb_address_map_remove(&mmb_chunk_map, chunk->memory.address, chunk->memory.n_bytes, chunk);
+    atomic_fetch_sub_explicit(&source->reserved, chunk->memory.n_bytes, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&source->n_chunks, 1, memory_order_relaxed);
+    unmap(source, &chunk->memory);
+    mmb_meta_free(chunk, sizeof *chunk);
+}
+
+void mmb_source_discard(struct mmb_chunk *chunk, size_t offset, size_t n_bytes)
+{
+    struct mmb_backend *backend = chunk->source->backend;
+    if (backend->ops->discard)
+        backend->ops->discard(backend, &chunk->memory, offset, n_bytes);
+}
+
+struct mmb_chunk *mmb_chunk_find(uintptr_t address)
+{
+    struct mmb_address_range range;
+    return mmb_address_map_lookup(&mmb_chunk_map, address, &range) ? range.value : NULL;
+}
+
+/* ---- properties ---- */
+
+size_t mmb_source_bounded(const struct mmb_source *source)
+{
+    return source->backend->bounded;
+}
+
+size_t mmb_source_min_alignment(const struct mmb_source *source)
+{
+    return source->backend->min_alignment;
+}
+
+size_t mmb_source_min_chunk(const struct mmb_source *source)
+{
+    (void)source;
+    return 0; /* no region provider counts regions in this version */
+}
+
+struct mmb_backend *mmb_source_backend(const struct mmb_source *source)
+{
+    return source->backend;
+}
+
+size_t mmb_source_reserved(const struct mmb_source *source)
+{
+    return atomic_load_explicit(&source->reserved, memory_order_relaxed);
+}
+
+size_t mmb_source_chunks(const struct mmb_source *source)
+{
+    return atomic_load_explicit(&source->n_chunks, memory_order_relaxed);
+}
