@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The life of interfaces (interface.h). Owns their handles, names, sources and, through their
+ * tables, backends and allocators. The public functions take the registry mutex; inside it the
+ * locks of allocators and of the metadata. Only mmb_interface_check is lock-free. */
+#include "src/core/interface.h"
+#include "src/base/error.h"
+#include "src/base/log.h"
+#include "src/base/meta.h"
+#include "src/core/backend_table.h"
+#include "src/core/context.h"
+#include "src/core/interface_config.h"
+#include "src/core/registry.h"
+#include "src/core/source.h"
+
+/* A power of two above the size of an interface. */
+#define SLOT_BYTES 256u
+_Static_assert(sizeof(mmbMemInterface) + sizeof(void *) <= SLOT_BYTES,
+               "an interface fits its slot");
+
+/* What blocks in host memory are aligned to without being asked. */
+#define HOST_ALIGNMENT 16u
+
+struct mmb_handles mmb_interface_handles = MMB_HANDLES_INIT(SLOT_BYTES);
+static uint64_t last_id;
+
+mmbError mmb_interfaces_open(void)
+{
+    return mmb_handles_open(&mmb_interface_handles, "interfaces");
+}
+
+mmbError mmb_interface_check(const mmbMemInterface *interface, const char *function)
+{
+    mmbError error = mmb_library_check(function);
+    if (error != MMB_OK || mmb_interface_is_live(interface))
+        return error;
+    return mmb_fail(MMB_INVALID_INTERFACE, "%s: %p is no live interface", function,
+                    (const void *)interface);
+}
+
+/* ---- making ---- */
+
+static mmbError open_backend(mmbMemInterface *interface, const struct mmb_backend_ops *ops,
+                             const mmbMemInterfaceConfig *config)
+{
+    const struct mmb_backend_request request = {
+        .id = ops->id,
+        .layer = interface->space->layer->id,
+        .context = interface->space->context,
+        .options = &config->backend_opts,
+        .domain = -1,
+        .domain_os_index = -1,
+    };
+    mmbError error = ops->open(&request, &interface->backend);
+    if (error != MMB_OK)
+        return error;
+    interface->backend_id = ops->id;
+    interface->host_accessible = interface->backend->host_accessible;
+    interface->min_alignment =
+        interface->host_accessible ? HOST_ALIGNMENT : interface->backend->min_alignment;
+    interface->source = mmb_source_open(interface->backend, &interface->space->layer->budget);
+    if (interface->source)
+        return MMB_OK;
+    ops->close(interface->backend);
+    return mmb_fail(MMB_OUT_OF_MEMORY, "create_interface: no memory for the library's own data");
+}
+
+static void close_backend(mmbMemInterface *interface)
+{
+    mmb_source_close(interface->source);
+    interface->backend->ops->close(interface->backend);
+}
+
+static mmbError open_allocator(mmbMemInterface *interface, const struct mmb_allocator_ops *ops,
+                               const mmbMemInterfaceConfig *config)
+{
+    struct mmb_allocator_request request = {
+        .base = {.ops = ops,
+                 .quota = &interface->space->quota,
+                 .source = interface->source,
+                 .interface = interface,
+                 .domain = -1},
+        .options = config->strategy_opts,
+    };
+    mmbError error = mmb_allocator_slot_take(&request.base.slot);
+    if (error != MMB_OK)
+        return error;
+    error = ops->open(&request, &interface->allocator);
+    if (error != MMB_OK) {
+        mmb_allocator_slot_set(request.base.slot, NULL);
+        return error;
+    }
+    mmb_allocator_slot_set(request.base.slot, interface->allocator);
+    interface->strategy = ops->strategy;
+    return MMB_OK;
+}
+
+static mmbError make(mmbMemInterface *interface, const mmbMemInterfaceConfig *config)
+{
+    const mmbMemSpace *space = interface->space;
+    const struct mmb_backend_ops *backend_ops;
+    const struct mmb_allocator_ops *allocator_ops;
+    mmbError error =
+        mmb_backend_select(config->backend, space->layer, space->context, &backend_ops);
+    if (error == MMB_OK)
+        error = mmb_strategy_select(config->strategy, &allocator_ops);
+    if (error == MMB_OK)
+        error = open_backend(interface, backend_ops, config);
+    if (error != MMB_OK)
+        return error;
+    error = open_allocator(interface, allocator_ops, config);
+    if (error != MMB_OK)
+        close_backend(interface);
+    return error;
+}
+
+/* No circle of fallbacks can come to be: an interface names one that was there before it, and never
+ * another one. */
+static void set_fallback(mmbMemInterface *interface, mmbMemInterface *fallback)
+{
+    interface->fallback = fallback;
+    if (fallback)
+        atomic_fetch_add_explicit(&fallback->dependents, 1, memory_order_relaxed);
+}
+
+mmbError mmb_interface_open(mmbMemSpace *space, const mmbMemInterfaceConfig *config,
+                            mmbMemInterface **out_interface)
+{
+    mmbMemInterfaceConfig merged = *config;
+    mmb_interface_config_merge(&merged, &space->defaults);
+    mmbMemInterface *interface = mmb_handles_take(&mmb_interface_handles);
+    char *name = mmb_meta_strdup(merged.name);
+    mmbError error;
+    if (!interface || (merged.name && !name)) {
+        error = mmb_fail(MMB_OUT_OF_MEMORY, "create_interface: no memory for another interface");
+        goto undo;
+    }
+    interface->space = space;
+    interface->name = name;
+    interface->flags = merged.flags;
+    error = make(interface, &merged);
+    if (error != MMB_OK)
+        goto undo;
+    interface->id = ++last_id;
+    set_fallback(interface, merged.fallback);
+    mmb_list_push_back(&space->interfaces, &interface->link);
+    atomic_store_explicit(&interface->magic, MMB_INTERFACE_MAGIC, memory_order_release);
+    *out_interface = interface;
+    return MMB_OK;
+
+undo:
+    mmb_meta_strfree(name);
+    if (interface)
+        mmb_handles_give(&mmb_interface_handles, interface);
+    return error;
+}
+
+mmbError mmb_interface_default(mmbMemSpace *space, mmbMemInterface **out_interface)
+{
+    if (!space->default_interface) {
+        mmbError error =
+            mmb_interface_open(space, &mmb_interface_config_default, &space->default_interface);
+        if (error != MMB_OK)
+            return error;
+    }
+    *out_interface = space->default_interface;
+    return MMB_OK;
+}
+
+/* ---- ending ---- */
+
+void mmb_interface_close(mmbMemInterface *interface)
+{
+    mmbMemSpace *space = interface->space;
+    uint32_t slot = interface->allocator->slot;
+    atomic_store_explicit(&interface->magic, 0, memory_order_release);
+    mmb_list_remove(&interface->link);
+    if (space->default_interface == interface)
+        space->default_interface = NULL;
+    if (interface->fallback)
+        atomic_fetch_sub_explicit(&interface->fallback->dependents, 1, memory_order_relaxed);
+    interface->allocator->ops->close(interface->allocator);
+    mmb_allocator_slot_set(slot, NULL);
+    close_backend(interface);
+    mmb_meta_strfree(interface->name);
+    mmb_handles_give(&mmb_interface_handles, interface);
+}
+
+static struct mmb_allocator_stats stats_of(const mmbMemInterface *interface)
+{
+    struct mmb_allocator_stats stats;
+    interface->allocator->ops->get_stats(interface->allocator, &stats);
+    return stats;
+}
+
+size_t mmb_interface_live(const mmbMemInterface *interface)
+{
+    return stats_of(interface).live_count +
+           atomic_load_explicit(&interface->wrapped, memory_order_relaxed);
+}
+
+void mmb_interface_report_leaks(const mmbMemInterface *interface)
+{
+    const mmbMemSpace *space = interface->space;
+    struct mmb_allocator_stats stats = stats_of(interface);
+    size_t wrapped = atomic_load_explicit(&interface->wrapped, memory_order_relaxed);
+    if (stats.live_count + wrapped == 0)
+        return;
+    mmb_log(MMB_LOG_WARNING,
+            "finalize: interface \"%s\" (%s over %s, layer %s, context %s): %zu allocations with "
+            "%zu B and %zu wrapped objects were not freed",
+            interface->name ? interface->name : "", mmb_strategy_text(interface->strategy),
+            mmb_backend_text(interface->backend_id), space->layer->name,
+            mmb_context_text(space->context), stats.live_count, stats.live_bytes, wrapped);
+}
+
+static mmbError destroy(mmbMemInterface *interface)
+{
+    mmbError error = mmb_interface_check(interface, "destroy_interface");
+    if (error != MMB_OK)
+        return error;
+    size_t live = mmb_interface_live(interface);
+    if (live)
+        return mmb_fail(MMB_BUSY, "destroy_interface: %zu allocations are live", live);
+    size_t dependents = atomic_load_explicit(&interface->dependents, memory_order_relaxed);
+    if (dependents)
+        return mmb_fail(MMB_BUSY, "destroy_interface: it is the fallback of %zu others",
+                        dependents);
+    mmb_interface_close(interface);
+    return MMB_OK;
+}
+
+/* ---- the public functions ---- */
+
+static mmbError create(mmbMemSpace *space, const mmbMemInterfaceConfig *config,
+                       mmbMemInterface **out_interface)
+{
+    mmbError error = mmb_space_check(space, "create_interface");
+    if (error != MMB_OK)
+        return error;
+    if (!out_interface)
+        return mmb_fail(MMB_INVALID_ARG, "create_interface: out_interface is NULL");
+    error = mmb_interface_config_check(config, "create_interface");
+    return error == MMB_OK ? mmb_interface_open(space, config, out_interface) : error;
+}
+
+mmbError mmb_create_interface(mmbMemSpace *space, const mmbMemInterfaceConfig *config_opts,
+                              mmbMemInterface **out_interface)
+{
+    mmbError error = mmb_registry_enter("create_interface");
+    if (error != MMB_OK)
+        return error;
+    error = create(space, config_opts ? config_opts : &mmb_interface_config_default, out_interface);
+    mmb_registry_unlock();
+    return error;
+}
+
+mmbError mmb_destroy_interface(mmbMemInterface *interface)
+{
+    mmbError error = mmb_registry_enter("destroy_interface");
+    if (error != MMB_OK)
+        return error;
+    error = interface ? destroy(interface) : MMB_OK;
+    mmb_registry_unlock();
+    return error;
+}
