@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Which parts are compiled in: the only file that names them all. Owns nothing, takes no lock. */
+#include "config.h"
+#include "interfaces/page.h"
+#include "interfaces/passthrough.h"
+#include "interfaces/stack.h"
+#include "layers/host/array.h"
+#include "layers/host/malloc.h"
+#include "layers/host/mmap.h"
+#ifdef MMB_HAVE_HWLOC
+#include "layers/hwloc/probe.h"
+#endif
+#include "src/spi/allocator.h"
+#include "src/spi/backend.h"
+#include "src/spi/probe.h"
+
+const struct mmb_backend_ops *const mmb_builtin_backends[] = {
+    &mmb_malloc_backend,
+    &mmb_mmap_backend,
+    &mmb_array_backend,
+    NULL,
+};
+
+const struct mmb_allocator_ops *const mmb_builtin_allocators[] = {
+    &mmb_passthrough_allocator,
+    &mmb_stack_allocator,
+    &mmb_page_allocator,
+    NULL,
+};
+
+const struct mmb_probe_ops *const mmb_builtin_probes[] = {
+#ifdef MMB_HAVE_HWLOC
+    &mmb_hwloc_probe,
+#endif
+    NULL,
+};

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Start and end of the library. Owns the order in which its parts come and go; takes the registry
+ * mutex, under which every part is opened and closed. */
+#include <mmb/library.h>
+#include <mmb/version.h>
+#include "layers/user/user.h"
+#include "src/base/error.h"
+#include "src/base/struct_size.h"
+#include "src/core/discovery.h"
+#include "src/core/interface.h"
+#include "src/core/registry.h"
+#include "src/core/worker.h"
+#include "src/spi/record.h"
+
+static mmbError check_thread_model(const mmbThreadModel *model)
+{
+    mmbThreadModel known = {.size = sizeof known};
+    if (!model)
+        return MMB_OK;
+    mmbError error = mmb_struct_in(&known, sizeof known, model, sizeof known, "mmbThreadModel");
+    if (error != MMB_OK)
+        return error;
+    if (!known.name || !known.get_id || !known.yield || !known.sleep_us || !known.tls_create ||
+        !known.tls_get || !known.tls_set || !known.tls_destroy)
+        return mmb_fail(MMB_INVALID_ARG, "init: the thread model lacks its name or a function");
+    return mmb_fail(MMB_UNSUPPORTED,
+                    "init: thread models are not built into this version; leave it NULL");
+}
+
+static void stop(void)
+{
+    mmb_spaces_close();
+    mmb_address_map_reset(&mmb_wrapped_map);
+    mmb_address_map_reset(&mmb_chunk_map);
+    mmb_user_backends_close();
+    mmb_layers_close();
+}
+
+static mmbError start(const char *topology_xml)
+{
+    mmbError error = mmb_records_open();
+    if (error == MMB_OK)
+        error = mmb_extensions_open();
+    if (error == MMB_OK)
+        error = mmb_interfaces_open();
+    if (error == MMB_OK)
+        error = mmb_spaces_open();
+    if (error != MMB_OK)
+        return error;
+    mmb_layers_open();
+    error = mmb_discovery_run(topology_xml);
+    if (error == MMB_OK)
+        error = mmb_spaces_add_discovered();
+    if (error != MMB_OK)
+        stop();
+    return error;
+}
+
+mmbError mmb_init(const mmbOptions *options)
+{
+    mmbOptions known = MMB_OPTIONS_INIT;
+    mmbError error = mmb_struct_in(&known, sizeof known, options, sizeof known, "mmbOptions");
+    if (error == MMB_OK)
+        error = check_thread_model(known.thread_model);
+    if (error != MMB_OK)
+        return error;
+    mmb_registry_lock();
+    if (mmb_registry.references == 0) {
+        error = start(known.topology_xml);
+        atomic_store_explicit(&mmb_library_ready, error == MMB_OK, memory_order_release);
+    }
+    if (error == MMB_OK)
+        mmb_registry.references++;
+    mmb_registry_unlock();
+    return error;
+}
+
+/* The worker goes first: what it still copies lives in the interfaces, and it may need what every
+ * public function needs. */
+mmbError mmb_finalize(void)
+{
+    mmbError error = mmb_registry_enter("finalize");
+    if (error != MMB_OK)
+        return error;
+    if (--mmb_registry.references == 0) {
+        mmb_worker_close();
+        atomic_store_explicit(&mmb_library_ready, false, memory_order_release);
+        stop();
+    }
+    mmb_registry_unlock();
+    return MMB_OK;
+}
+
+mmbError mmb_version(int *major, int *minor, int *patch)
+{
+    if (!major || !minor || !patch)
+        return mmb_fail(MMB_INVALID_ARG, "version: %s is NULL",
+                        !major   ? "major"
+                        : !minor ? "minor"
+                                 : "patch");
+    *major = MMB_VERSION_MAJOR;
+    *minor = MMB_VERSION_MINOR;
+    *patch = MMB_VERSION_PATCH;
+    return MMB_OK;
+}
