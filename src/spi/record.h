@@ -189,6 +189,14 @@ static inline size_t mmb_record_head(const mmbAllocation *record)
 /* A new size for a live record. MMB_OUT_OF_MEMORY as publish. */
 mmbError mmb_record_set_bytes(mmbAllocation *record, size_t n_bytes);
 
+/* Around fork, in this order: pool, slabs; extensions are a leaf like the slabs. */
+void mmb_record_pool_lock(void);
+void mmb_record_pool_unlock(void);
+void mmb_record_slabs_lock(void);
+void mmb_record_slabs_unlock(void);
+void mmb_extensions_lock(void);
+void mmb_extensions_unlock(void);
+
 /* ---- the allocator table ---- */
 
 /* NULL for a slot that is not in use. Lock-free. */
