@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Blocks of size classes in spans, and single blocks in runs of their own (heap.h).
+ *
+ * Owns the spans in use and the class lists. Lock order: heap lock -> slab, pool and metadata
+ * locks. The source is asked only without the heap lock, since it may trim this very heap. */
+#include "interfaces/heap.h"
+#include <string.h>
+#include "src/base/checked.h"
+#include "src/base/error.h"
+#include "src/base/meta.h"
+
+#define PAGE_BYTES     ((size_t)16 << 10)
+#define PAGE_BYTES_MIN ((size_t)64)
+/* A backend that cannot grow is cut into at least 256 pages, so that a small array still serves
+ * many classes. */
+#define BOUNDED_PAGES 256u
+/* A span's unused tail is at most an eighth of it. */
+#define TAIL_SHIFT 3
+/* Classes that are in demand get spans of this many pages (64 KiB): fewer descriptors per block. */
+#define SPAN_PAGES_MORE 4u
+
+static size_t page_bytes_for(const struct mmb_source *source)
+{
+    size_t bounded = mmb_source_bounded(source);
+    size_t page = PAGE_BYTES;
+    while (page > PAGE_BYTES_MIN && bounded / page < BOUNDED_PAGES)
+        page /= 2;
+    return page;
+}
+
+void mmb_heap_open(struct mmb_heap *heap, struct mmb_allocator *allocator)
+{
+    mmb_lock_init(&heap->lock);
+    heap->allocator = allocator;
+    heap->source = allocator->source;
+    heap->slot = allocator->slot;
+    heap->page_bytes = page_bytes_for(heap->source);
+    heap->large_from =
+        heap->page_bytes == PAGE_BYTES ? MMB_CLASS_SMALL_BYTES : 4 * heap->page_bytes;
+    size_t natural = mmb_source_min_alignment(heap->source);
+    heap->natural = natural < heap->page_bytes ? natural : heap->page_bytes;
+    for (size_t i = 0; i < MMB_CLASSES; i++)
+        mmb_list_init(&heap->classes[i]);
+    for (size_t i = 0; i < MMB_HEAP_BINS; i++)
+        mmb_list_init(&heap->bins[i]);
+    mmb_list_init(&heap->chunks);
+}
+
+bool mmb_heap_request(const struct mmb_heap *heap, size_t n_bytes, size_t alignment,
+                      size_t *out_bytes)
+{
+    if (alignment <= 16) {
+        *out_bytes = n_bytes;
+        return true;
+    }
+    /* A class of a multiple of the alignment needs no slack: 64 B at 64 is a block of 64 B. */
+    size_t rounded;
+    if (alignment <= heap->natural && mmb_round_up_size(n_bytes, alignment, &rounded) &&
+        rounded <= heap->large_from) {
+        uint32_t c = mmb_class_of(rounded);
+        while (c < MMB_CLASS_FIRST_LARGE && mmb_class_bytes[c] % alignment)
+            c++;
+        *out_bytes = c < MMB_CLASS_FIRST_LARGE ? mmb_class_bytes[c] : rounded;
+        return true;
+    }
+    size_t sure = heap->natural; /* of a run of pages */
+    if (n_bytes <= heap->large_from && alignment > sure)
+        sure = 16;
+    size_t slack = alignment > sure ? alignment - sure : 0;
+    return mmb_add_size(n_bytes, slack, out_bytes);
+}
+
+/* ---- spans ---- */
+
+/* The fewest pages whose unused tail is small enough; a class is never larger than 64 KiB, so 32
+ * pages always do. */
+static size_t span_pages(const struct mmb_heap *heap, size_t block_bytes)
+{
+    size_t n_pages = (block_bytes + heap->page_bytes - 1) / heap->page_bytes;
+    while ((n_pages * heap->page_bytes) % block_bytes > n_pages * heap->page_bytes >> TAIL_SHIFT)
+        n_pages++;
+    return n_pages;
+}
+
+size_t mmb_heap_span_bytes(const struct mmb_heap *heap, size_t n_bytes)
+{
+    return span_pages(heap, mmb_class_bytes[mmb_class_of(n_bytes)]) * heap->page_bytes;
+}
+
+static struct mmb_span *take_span_run(struct mmb_heap *heap, uint32_t class_index)
+{
+    size_t few = span_pages(heap, mmb_class_bytes[class_index]);
+    bool in_demand = heap->demand[class_index] && few < SPAN_PAGES_MORE;
+    if (in_demand && heap->page_bytes == PAGE_BYTES) {
+        struct mmb_span *span = mmb_run_take(heap, SPAN_PAGES_MORE);
+        if (span)
+            return span;
+    }
+    return mmb_run_take(heap, few);
+}
+
+static struct mmb_span *new_span(struct mmb_heap *heap, uint32_t class_index)
+{
+    struct mmb_span *span = take_span_run(heap, class_index);
+    if (!span)
+        return NULL;
+    span->block_bytes = mmb_class_bytes[class_index];
+    span->n_blocks = (uint32_t)(span->n_pages * heap->page_bytes / span->block_bytes);
+    span->owner.kind = MMB_OWNER_SPAN;
+    span->owner.n_records = span->n_blocks;
+    if (!mmb_record_slab_alloc(&span->owner)) {
+        mmb_run_put(heap, span);
+        return NULL;
+    }
+    span->class_index = (uint8_t)class_index;
+    span->n_carved = 0;
+    span->n_free = 0;
+    span->free_head = MMB_BLOCK_NONE;
+    span->use = MMB_SPAN_SMALL;
+    heap->n_empty_spans++;
+    heap->demand[class_index] = true;
+    mmb_list_push_front(&heap->classes[class_index], &span->link);
+    return span;
+}
+
+void mmb_span_release(struct mmb_heap *heap, struct mmb_span *span)
+{
+    MMB_ASSERT(span->n_free == span->n_carved);
+    heap->n_empty_spans--;
+    mmb_list_remove(&span->link);
+    mmb_record_slab_free(&span->owner);
+    mmb_run_put(heap, span);
+}
+
+bool mmb_spans_release_empty(struct mmb_heap *heap)
+{
+    bool any = heap->n_empty_spans > 0;
+    for (size_t c = 0; c < MMB_CLASSES && heap->n_empty_spans; c++)
+        MMB_LIST_FOR_EACH_SAFE (node, next, &heap->classes[c]) {
+            struct mmb_span *span = MMB_CONTAINER_OF(node, struct mmb_span, link);
+            if (span->n_free == span->n_carved)
+                mmb_span_release(heap, span);
+        }
+    return any;
+}
+
+struct mmb_span *mmb_heap_span_of(const mmbAllocation *record)
+{
+    struct mmb_record_owner *owner = mmb_record_owner_of(record);
+    if (owner->kind == MMB_OWNER_SPAN)
+        return MMB_CONTAINER_OF(owner, struct mmb_span, owner);
+    return mmb_record_home_object(record);
+}
+
+/* ---- blocks ---- */
+
+static mmbAllocation *carve(struct mmb_heap *heap, struct mmb_span *span)
+{
+    uint32_t index = span->n_carved++;
+    mmbAllocation *record = &span->owner.records[index];
+    record->host = span->host ? span->host + index * span->block_bytes : NULL;
+    record->home = heap->slot * MMB_SLOT_BYTES + MMB_MAGAZINE_OFFSET(span->class_index);
+    __atomic_store_n(&record->word, (uint32_t)MMB_RECORD_FREE << 24, __ATOMIC_RELAXED);
+    return record;
+}
+
+/* One block of a span that has one. */
+static mmbAllocation *take_block(struct mmb_heap *heap, struct mmb_span *span)
+{
+    mmbAllocation *record;
+    if (span->n_carved == span->n_free)
+        heap->n_empty_spans--;
+    if (span->n_free) {
+        record = &span->owner.records[span->free_head];
+        span->free_head = record->word & MMB_RECORD_LOW;
+        span->n_free--;
+    } else {
+        record = carve(heap, span);
+    }
+    if (!span->n_free && span->n_carved == span->n_blocks)
+        mmb_list_remove(&span->link);
+    return record;
+}
+
+static struct mmb_span *span_with_room(struct mmb_heap *heap, uint32_t class_index)
+{
+    if (mmb_list_is_empty(&heap->classes[class_index]))
+        return new_span(heap, class_index);
+    return MMB_CONTAINER_OF(heap->classes[class_index].next, struct mmb_span, link);
+}
+
+static size_t large_pages(const struct mmb_heap *heap, size_t n_bytes)
+{
+    return n_bytes / heap->page_bytes + (n_bytes % heap->page_bytes != 0);
+}
+
+static mmbAllocation *take_large(struct mmb_heap *heap, size_t n_bytes)
+{
+    struct mmb_span *span = mmb_run_take(heap, large_pages(heap, n_bytes));
+    if (!span)
+        return NULL;
+    mmbAllocation *record = mmb_record_new(span);
+    if (!record) {
+        mmb_run_put(heap, span);
+        return NULL;
+    }
+    span->use = MMB_SPAN_LARGE;
+    span->block_bytes = span->n_pages * heap->page_bytes;
+    span->record = record;
+    record->host = span->host;
+    record->home = heap->slot * MMB_SLOT_BYTES;
+    return record;
+}
+
+mmbAllocation *mmb_heap_take(struct mmb_heap *heap, size_t n_bytes)
+{
+    if (n_bytes > heap->large_from)
+        return take_large(heap, n_bytes);
+    struct mmb_span *span = span_with_room(heap, mmb_class_of(n_bytes));
+    return span ? take_block(heap, span) : NULL;
+}
+
+uint32_t mmb_heap_take_batch(struct mmb_heap *heap, uint32_t class_index, mmbAllocation **out,
+                             uint32_t want)
+{
+    uint32_t n = 0;
+    while (n < want) {
+        struct mmb_span *span = span_with_room(heap, class_index);
+        if (!span)
+            break;
+        while (n < want && (span->n_free || span->n_carved < span->n_blocks))
+            out[n++] = take_block(heap, span);
+    }
+    return n;
+}
+
+static void put_small(struct mmb_heap *heap, struct mmb_span *span, mmbAllocation *record)
+{
+    uint32_t index = (uint32_t)(record - span->owner.records);
+    __atomic_store_n(&record->word, (uint32_t)MMB_RECORD_FREE << 24 | span->free_head,
+                     __ATOMIC_RELAXED);
+    span->free_head = index;
+    bool was_full = span->n_free == 0 && span->n_carved == span->n_blocks;
+    span->n_free++;
+    struct mmb_list *spans = &heap->classes[span->class_index];
+    if (was_full)
+        mmb_list_push_front(spans, &span->link);
+    if (span->n_free < span->n_carved)
+        return;
+    heap->n_empty_spans++;
+    /* One empty span per class stays, so that a pair at the edge does not build and drop spans. */
+    if (spans->next != spans->prev)
+        mmb_span_release(heap, span);
+}
+
+static void put_large(struct mmb_heap *heap, struct mmb_span *span)
+{
+    span->record = NULL;
+    mmb_run_put(heap, span);
+}
+
+void mmb_heap_put(struct mmb_heap *heap, mmbAllocation *record)
+{
+    struct mmb_span *span = mmb_heap_span_of(record);
+    if (span->use == MMB_SPAN_SMALL) {
+        put_small(heap, span, record);
+        return;
+    }
+    mmb_record_delete(record);
+    put_large(heap, span);
+}
+
+void mmb_heap_vacate(struct mmb_heap *heap, mmbAllocation *record)
+{
+    struct mmb_span *span = mmb_heap_span_of(record);
+    if (span->use == MMB_SPAN_SMALL)
+        return;
+    mmb_record_set_home_object(record, NULL);
+    put_large(heap, span);
+}
+
+void mmb_heap_reclaim(struct mmb_heap *heap, mmbAllocation *record)
+{
+    struct mmb_span *span = mmb_heap_span_of(record);
+    size_t offset = (size_t)(record - span->owner.records) * span->block_bytes;
+    record->host = span->host ? span->host + offset : NULL;
+    put_small(heap, span, record);
+}
+
+void mmb_heap_locate(const mmbAllocation *record, struct mmb_block *out_block)
+{
+    struct mmb_span *span = mmb_heap_span_of(record);
+    size_t index = span->use == MMB_SPAN_SMALL ? (size_t)(record - span->owner.records) : 0;
+    out_block->chunk = span->chunk;
+    out_block->offset = span->address - span->chunk->memory.address + index * span->block_bytes;
+    out_block->usable = span->block_bytes;
+}
+
+mmbAllocation *mmb_heap_find(const struct mmb_chunk *chunk, const struct mmb_heap *heap,
+                             uintptr_t address)
+{
+    struct mmb_heap_chunk *table = mmb_chunk_pages(chunk);
+    size_t page = (address - chunk->memory.address) / heap->page_bytes;
+    if (!table || page >= table->n_pages)
+        return NULL;
+    struct mmb_span *span = __atomic_load_n(&table->pages[page], __ATOMIC_ACQUIRE);
+    if (!span || span->use == MMB_SPAN_FREE)
+        return NULL;
+    if (span->use == MMB_SPAN_LARGE)
+        return span->record;
+    /* A span is at most 32 pages of 16 KiB: the division is one of 32 bits. */
+    uint32_t index = (uint32_t)(address - span->address) / (uint32_t)span->block_bytes;
+    return index < span->n_carved ? &span->owner.records[index] : NULL;
+}
+
+bool mmb_span_for_each(struct mmb_span *span, mmb_record_visitor visit, void *user)
+{
+    if (span->use == MMB_SPAN_FREE)
+        return true;
+    if (span->use == MMB_SPAN_LARGE)
+        return !mmb_record_is_live(span->record) || visit(user, span->record);
+    for (uint32_t i = 0; i < span->n_carved; i++)
+        if (mmb_record_is_live(&span->owner.records[i]) && !visit(user, &span->owner.records[i]))
+            return false;
+    return true;
+}
