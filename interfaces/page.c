@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The scalable page strategy: size classes in spans of pages behind one lock. For general use where
+ * threads are few or objects are large; memory comes and goes in chunks.
+ *
+ * Owns the heap and its counts, both under the heap's lock. The quota is charged before and without
+ * it; a failed allocation uncharges. */
+#include "interfaces/page.h"
+#include "interfaces/align.h"
+#include "interfaces/heap.h"
+#include "src/base/error.h"
+#include "src/base/meta.h"
+
+/* Under heap.lock. live_* count what is handed out and whose bytes are here. */
+struct page_allocator {
+    struct mmb_allocator base;
+    struct mmb_heap heap;
+    struct mmb_allocator_stats stats;
+};
+
+static struct page_allocator *page_of(struct mmb_allocator *allocator)
+{
+    return (struct page_allocator *)allocator;
+}
+
+static mmbError page_open(const struct mmb_allocator_request *request, struct mmb_allocator **out)
+{
+    struct page_allocator *page = mmb_meta_alloc(sizeof *page);
+    if (!page)
+        return mmb_fail(MMB_OUT_OF_MEMORY, "create_interface: no metadata for a page allocator");
+    page->base = request->base;
+    mmb_heap_open(&page->heap, &page->base);
+    *out = &page->base;
+    return MMB_OK;
+}
+
+static void page_close(struct mmb_allocator *allocator)
+{
+    struct page_allocator *page = page_of(allocator);
+    mmb_heap_close(&page->heap);
+    mmb_meta_free(page, sizeof *page);
+}
+
+static void count_in(struct mmb_allocator_stats *stats, size_t n_bytes)
+{
+    stats->live_count++;
+    stats->live_bytes += n_bytes;
+    if (stats->live_bytes > stats->peak_bytes)
+        stats->peak_bytes = stats->live_bytes;
+}
+
+static void count_out(struct mmb_allocator_stats *stats, size_t n_bytes)
+{
+    stats->live_count--;
+    stats->live_bytes -= n_bytes;
+}
+
+static mmbError take(struct page_allocator *page, size_t n_bytes, size_t need, mmbAllocation **out)
+{
+    for (;;) {
+        mmb_lock_acquire(&page->heap.lock);
+        mmbAllocation *record = mmb_heap_take(&page->heap, need);
+        if (record) {
+            page->stats.total_allocations++;
+            count_in(&page->stats, n_bytes);
+        }
+        mmb_lock_release(&page->heap.lock);
+        *out = record;
+        if (record)
+            return MMB_OK;
+        mmbError error = mmb_heap_grow(&page->heap, need);
+        if (error)
+            return error;
+    }
+}
+
+static void untake(struct page_allocator *page, mmbAllocation *record, size_t n_bytes)
+{
+    mmb_lock_acquire(&page->heap.lock);
+    page->stats.total_allocations--;
+    count_out(&page->stats, n_bytes);
+    mmb_heap_put(&page->heap, record);
+    mmb_lock_release(&page->heap.lock);
+}
+
+/* Makes the block a live, aligned record. */
+static mmbError publish(mmbAllocation *record, size_t n_bytes, size_t alignment)
+{
+    mmbError error = mmb_record_publish(record, MMB_RECORD_LOCKED, n_bytes);
+    if (error || alignment <= 16)
+        return error;
+    struct mmb_block block;
+    mmb_heap_locate(record, &block);
+    error = mmb_record_align(record, block.chunk->memory.address + block.offset, alignment);
+    if (error)
+        mmb_record_drop_extension(record);
+    return error;
+}
+
+static mmbError page_allocate(struct mmb_allocator *allocator, const struct mmb_request *request,
+                              mmbAllocation **out_record)
+{
+    struct page_allocator *page = page_of(allocator);
+    size_t n_bytes = request->n_bytes, need;
+    if (!mmb_heap_request(&page->heap, n_bytes, request->alignment, &need))
+        return mmb_fail(MMB_INVALID_SIZE, "allocate %zu B aligned to %zu: beyond all addresses",
+                        n_bytes, request->alignment);
+    mmbError error = mmb_quota_charge(allocator->quota, n_bytes - request->prepaid);
+    if (error)
+        return error;
+    mmbAllocation *record;
+    error = take(page, n_bytes, need, &record);
+    if (error)
+        goto uncharge;
+    error = publish(record, n_bytes, request->alignment);
+    if (error)
+        goto untake;
+    *out_record = record;
+    return MMB_OK;
+untake:
+    untake(page, record, n_bytes);
+uncharge:
+    mmb_quota_uncharge(allocator->quota, n_bytes - request->prepaid);
+    return error;
+}
+
+static mmbError page_free(struct mmb_allocator *allocator, mmbAllocation *record, size_t n_bytes,
+                          size_t keep_charged)
+{
+    struct page_allocator *page = page_of(allocator);
+    if (mmb_record_state(mmb_record_word(record)) == MMB_RECORD_INDIRECT) {
+        mmb_record_unalign(record);
+        mmb_record_drop_extension(record);
+    }
+    mmb_lock_acquire(&page->heap.lock);
+    page->stats.total_frees++;
+    count_out(&page->stats, n_bytes);
+    mmb_heap_put(&page->heap, record);
+    bool idle = page->heap.n_empty_chunks > 0;
+    mmb_lock_release(&page->heap.lock);
+    mmb_quota_uncharge(allocator->quota, n_bytes - keep_charged);
+    if (idle)
+        mmb_heap_decay(&page->heap);
+    return MMB_OK;
+}
+
+static mmbError page_resize(struct mmb_allocator *allocator, mmbAllocation *record,
+                            size_t old_bytes, size_t new_bytes)
+{
+    struct page_allocator *page = page_of(allocator);
+    struct mmb_block block;
+    mmb_heap_locate(record, &block);
+    if (mmb_record_head(record) + new_bytes > block.usable)
+        return MMB_UNSUPPORTED;
+    mmbError error = MMB_OK;
+    if (new_bytes > old_bytes)
+        error = mmb_quota_charge(allocator->quota, new_bytes - old_bytes);
+    if (error)
+        return error;
+    error = mmb_record_set_bytes(record, new_bytes);
+    if (error) {
+        mmb_quota_uncharge(allocator->quota, new_bytes - old_bytes);
+        return error;
+    }
+    mmb_lock_acquire(&page->heap.lock);
+    count_out(&page->stats, old_bytes);
+    count_in(&page->stats, new_bytes);
+    mmb_lock_release(&page->heap.lock);
+    if (new_bytes < old_bytes)
+        mmb_quota_uncharge(allocator->quota, old_bytes - new_bytes);
+    return MMB_OK;
+}
+
+static void page_vacate(struct mmb_allocator *allocator, mmbAllocation *record, size_t n_bytes,
+                        size_t keep_charged)
+{
+    struct page_allocator *page = page_of(allocator);
+    mmb_lock_acquire(&page->heap.lock);
+    count_out(&page->stats, n_bytes);
+    page->stats.total_frees++;
+    mmb_heap_vacate(&page->heap, record);
+    mmb_lock_release(&page->heap.lock);
+    mmb_quota_uncharge(allocator->quota, n_bytes - keep_charged);
+}
+
+static void page_reclaim(struct mmb_allocator *allocator, mmbAllocation *record)
+{
+    struct page_allocator *page = page_of(allocator);
+    mmb_record_drop_extension(record);
+    mmb_lock_acquire(&page->heap.lock);
+    mmb_heap_reclaim(&page->heap, record);
+    mmb_lock_release(&page->heap.lock);
+}
+
+static bool page_locate(struct mmb_allocator *allocator, const mmbAllocation *record,
+                        struct mmb_block *out_block)
+{
+    (void)allocator;
+    mmb_heap_locate(record, out_block);
+    return true;
+}
+
+static mmbAllocation *page_find(struct mmb_allocator *allocator, struct mmb_chunk *chunk,
+                                uintptr_t address)
+{
+    return mmb_heap_find(chunk, &page_of(allocator)->heap, address);
+}
+
+static void page_for_each(struct mmb_allocator *allocator, mmb_record_visitor visit, void *user)
+{
+    struct page_allocator *page = page_of(allocator);
+    mmb_lock_acquire(&page->heap.lock);
+    mmb_heap_for_each(&page->heap, visit, user);
+    mmb_lock_release(&page->heap.lock);
+}
+
+static void page_get_stats(struct mmb_allocator *allocator, struct mmb_allocator_stats *out_stats)
+{
+    struct page_allocator *page = page_of(allocator);
+    mmb_lock_acquire(&page->heap.lock);
+    *out_stats = page->stats;
+    mmb_lock_release(&page->heap.lock);
+}
+
+static void page_trim(struct mmb_allocator *allocator, size_t keep_bytes)
+{
+    mmb_heap_trim(&page_of(allocator)->heap, keep_bytes);
+}
+
+const struct mmb_allocator_ops mmb_page_allocator = {
+    .size = sizeof mmb_page_allocator,
+    .name = "scalable page",
+    .strategy = MMB_STRATEGY_SCALABLE_PAGE,
+    .open = page_open,
+    .close = page_close,
+    .allocate = page_allocate,
+    .free = page_free,
+    .resize = page_resize,
+    .vacate = page_vacate,
+    .reclaim = page_reclaim,
+    .locate = page_locate,
+    .find = page_find,
+    .for_each = page_for_each,
+    .get_stats = page_get_stats,
+    .trim = page_trim,
+};

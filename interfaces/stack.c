@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The stack strategy's calls (stack.h): allocate at the top, free singly, mark, release, reset.
+ *
+ * Owns the stack's counts, under `lock`. A block freed below the top stays charged until what lies
+ * above it is gone; its record is then skipped on the way down. A record whose number is not below
+ * `count` is dead whatever its word says: releasing does not touch the records above. */
+#include "interfaces/stack.h"
+#include "src/base/checked.h"
+#include "src/base/error.h"
+#include "src/base/meta.h"
+
+#define BLOCK_ALIGNMENT 16u
+#define MARK_MAGIC      0x6d6d62737461636bull
+
+static struct mmb_stack *stack_of(struct mmb_allocator *allocator)
+{
+    return (struct mmb_stack *)allocator;
+}
+
+static mmbError stack_open(const struct mmb_allocator_request *request, struct mmb_allocator **out)
+{
+    struct mmb_stack *stack = mmb_meta_alloc(sizeof *stack);
+    if (!stack)
+        return mmb_fail(MMB_OUT_OF_MEMORY, "create_interface: no metadata for a stack");
+    stack->base = request->base;
+    stack->capacity = request->options.stack_bytes;
+    mmb_lock_init(&stack->lock);
+    *out = &stack->base;
+    return MMB_OK;
+}
+
+size_t mmb_stack_number(const mmbAllocation *record)
+{
+    const struct mmb_stack_slab *slab = (struct mmb_stack_slab *)mmb_record_owner_of(record);
+    return slab->first + (size_t)(record - slab->owner.records);
+}
+
+struct mmb_stack_entry *mmb_stack_entry_of(const mmbAllocation *record)
+{
+    struct mmb_stack_slab *slab = (struct mmb_stack_slab *)mmb_record_owner_of(record);
+    return &slab->entries[record - slab->owner.records];
+}
+
+/* Position of the next block of that alignment. */
+static size_t aligned_top(const struct mmb_stack *stack, size_t alignment)
+{
+    if (!stack->segment)
+        return 0;
+    uintptr_t address =
+        stack->segment->chunk->memory.address + (stack->top - stack->segment->origin);
+    return stack->top + (size_t)(-address & (alignment - 1));
+}
+
+/* Lock held. NULL when there is no room for the block or its record. */
+static mmbAllocation *push(struct mmb_stack *stack, size_t n_bytes, size_t alignment)
+{
+    size_t start = aligned_top(stack, alignment);
+    struct mmb_stack_slab *slab = stack->slab;
+    if (start > stack->end || n_bytes > stack->end - start || !slab ||
+        stack->count - slab->first == MMB_STACK_SLAB_RECORDS)
+        return NULL;
+    size_t i = stack->count - slab->first;
+    slab->entries[i].start = start;
+    slab->entries[i].charged_before = stack->charged;
+    mmbAllocation *record = &slab->owner.records[i];
+    char *base = stack->segment->chunk->memory.host;
+    record->host = base ? base + (start - stack->segment->origin) : NULL;
+    record->home = stack->base.slot * MMB_SLOT_BYTES;
+    return record;
+}
+
+/* Lock held. */
+static mmbError commit(struct mmb_stack *stack, mmbAllocation *record, size_t n_bytes)
+{
+    mmbError error = mmb_record_publish(record, MMB_RECORD_LOCKED, n_bytes);
+    if (error)
+        return error;
+    stack->top = mmb_stack_entry_of(record)->start + n_bytes;
+    stack->count++;
+    stack->charged += n_bytes;
+    stack->stats.live_count++;
+    stack->stats.live_bytes += n_bytes;
+    stack->stats.total_allocations++;
+    if (stack->stats.live_bytes > stack->stats.peak_bytes)
+        stack->stats.peak_bytes = stack->stats.live_bytes;
+    return MMB_OK;
+}
+
+static mmbError stack_allocate(struct mmb_allocator *allocator, const struct mmb_request *request,
+                               mmbAllocation **out_record)
+{
+    struct mmb_stack *stack = stack_of(allocator);
+    size_t n_bytes = request->n_bytes, alignment = request->alignment;
+    if (alignment < BLOCK_ALIGNMENT)
+        alignment = BLOCK_ALIGNMENT;
+    MMB_ASSERT(request->prepaid == 0);
+    size_t room;
+    if (!mmb_add_size(n_bytes, alignment, &room))
+        return mmb_fail(MMB_INVALID_SIZE, "allocate %zu B: more than there are addresses", n_bytes);
+    mmbError error = mmb_quota_charge(allocator->quota, n_bytes);
+    if (error)
+        return error;
+    mmb_lock_acquire(&stack->lock);
+    mmbAllocation *record = push(stack, n_bytes, alignment);
+    while (!record && !error) {
+        mmb_lock_release(&stack->lock);
+        error = mmb_stack_grow(stack, n_bytes, alignment);
+        mmb_lock_acquire(&stack->lock);
+        if (!error)
+            record = push(stack, n_bytes, alignment);
+    }
+    if (record)
+        error = commit(stack, record, n_bytes);
+    mmb_lock_release(&stack->lock);
+    if (error) {
+        mmb_quota_uncharge(allocator->quota, n_bytes);
+        return error;
+    }
+    *out_record = record;
+    return MMB_OK;
+}
+
+static mmbError stale(const mmbAllocation *record)
+{
+    return mmb_fail(MMB_INVALID_ALLOCATION, "free: %p lies above the top of its stack: released",
+                    (const void *)record);
+}
+
+/* Lock held. */
+static void count_out(struct mmb_stack *stack, size_t n_bytes)
+{
+    stack->stats.live_count--;
+    stack->stats.live_bytes -= n_bytes;
+    stack->stats.total_frees++;
+    stack->n_freed++;
+}
+
+/* Pops the freed records at the top. Lock held. */
+static void pop_freed(struct mmb_stack *stack)
+{
+    while (stack->count && stack->n_freed) {
+        mmbAllocation *last = mmb_stack_record(stack, stack->count - 1);
+        if (mmb_record_state(mmb_record_word(last)) != MMB_RECORD_FREE)
+            return;
+        mmb_stack_drop_to(stack, stack->count - 1);
+        stack->n_freed--;
+    }
+}
+
+static void mark_free(mmbAllocation *record)
+{
+    mmb_record_drop_extension(record);
+    __atomic_store_n(&record->word, (uint32_t)MMB_RECORD_FREE << 24, __ATOMIC_RELAXED);
+}
+
+static mmbError stack_free(struct mmb_allocator *allocator, mmbAllocation *record, size_t n_bytes,
+                           size_t keep_charged)
+{
+    (void)keep_charged;
+    struct mmb_stack *stack = stack_of(allocator);
+    mmb_lock_acquire(&stack->lock);
+    if (mmb_stack_number(record) >= stack->count) {
+        mmb_lock_release(&stack->lock);
+        return stale(record);
+    }
+    mark_free(record);
+    count_out(stack, n_bytes);
+    pop_freed(stack);
+    mmb_lock_release(&stack->lock);
+    return MMB_OK;
+}
+
+/* In place: the top block within its segment, any other only to something smaller, which stays
+ * charged as a freed one would. */
+static mmbError resize_locked(struct mmb_stack *stack, mmbAllocation *record, size_t old_bytes,
+                              size_t new_bytes)
+{
+    bool is_top = mmb_stack_number(record) + 1 == stack->count;
+    size_t start = mmb_stack_entry_of(record)->start;
+    if (new_bytes > old_bytes && (!is_top || new_bytes > stack->end - start))
+        return MMB_UNSUPPORTED;
+    mmbError error = MMB_OK;
+    if (new_bytes > old_bytes)
+        error = mmb_quota_charge(stack->base.quota, new_bytes - old_bytes);
+    if (error)
+        return error;
+    error = mmb_record_set_bytes(record, new_bytes);
+    if (error) {
+        mmb_quota_uncharge(stack->base.quota, new_bytes - old_bytes);
+        return error;
+    }
+    stack->stats.live_bytes += new_bytes - old_bytes; /* modulo 2^64, so it may shrink */
+    if (stack->stats.live_bytes > stack->stats.peak_bytes)
+        stack->stats.peak_bytes = stack->stats.live_bytes;
+    if (!is_top) {
+        stack->has_shrunk |= new_bytes < old_bytes;
+        return MMB_OK;
+    }
+    size_t charged = mmb_stack_entry_of(record)->charged_before + new_bytes;
+    if (charged < stack->charged)
+        mmb_quota_uncharge(stack->base.quota, stack->charged - charged);
+    stack->charged = charged;
+    stack->top = start + new_bytes;
+    return MMB_OK;
+}
+
+static mmbError stack_resize(struct mmb_allocator *allocator, mmbAllocation *record,
+                             size_t old_bytes, size_t new_bytes)
+{
+    struct mmb_stack *stack = stack_of(allocator);
+    mmb_lock_acquire(&stack->lock);
+    mmbError error = resize_locked(stack, record, old_bytes, new_bytes);
+    mmb_lock_release(&stack->lock);
+    return error;
+}
+
+/* The record stays where it is, INDIRECT; nothing above or below can tell it from a live one until
+ * it is reclaimed. */
+static void stack_vacate(struct mmb_allocator *allocator, mmbAllocation *record, size_t n_bytes,
+                         size_t keep_charged)
+{
+    struct mmb_stack *stack = stack_of(allocator);
+    (void)record;
+    (void)keep_charged;
+    mmb_lock_acquire(&stack->lock);
+    count_out(stack, n_bytes);
+    mmb_lock_release(&stack->lock);
+}
+
+static void stack_reclaim(struct mmb_allocator *allocator, mmbAllocation *record)
+{
+    struct mmb_stack *stack = stack_of(allocator);
+    mmb_lock_acquire(&stack->lock);
+    mark_free(record);
+    pop_freed(stack);
+    mmb_lock_release(&stack->lock);
+}
+
+/* ---- marks ---- */
+
+static mmbError stack_mark(struct mmb_allocator *allocator, mmbStackMark *out_mark)
+{
+    struct mmb_stack *stack = stack_of(allocator);
+    mmb_lock_acquire(&stack->lock);
+    out_mark->opaque[0] = MARK_MAGIC ^ (uintptr_t)stack;
+    out_mark->opaque[1] = stack->count;
+    out_mark->opaque[2] = stack->charged;
+    out_mark->opaque[3] = stack->top;
+    mmb_lock_release(&stack->lock);
+    return MMB_OK;
+}
+
+/* A mark is good as long as what lay below it still does. */
+static bool is_good(const struct mmb_stack *stack, const mmbStackMark *mark)
+{
+    if (mark->opaque[0] != (MARK_MAGIC ^ (uintptr_t)stack) || mark->opaque[1] > stack->count)
+        return false;
+    if (mark->opaque[1] == stack->count)
+        return mark->opaque[2] == stack->charged;
+    const struct mmb_stack_entry *entry =
+        mmb_stack_entry_of(mmb_stack_record(stack, mark->opaque[1]));
+    return entry->charged_before == mark->opaque[2] && entry->start >= mark->opaque[3];
+}
+
+static mmbError stack_release(struct mmb_allocator *allocator, const mmbStackMark *mark)
+{
+    struct mmb_stack *stack = stack_of(allocator);
+    mmb_lock_acquire(&stack->lock);
+    bool good = is_good(stack, mark);
+    mmbError error = good ? mmb_stack_pop_to(stack, mark->opaque[1]) : MMB_INVALID_ARG;
+    if (good && !error)
+        pop_freed(stack);
+    mmb_lock_release(&stack->lock);
+    if (!good)
+        return mmb_fail(MMB_INVALID_ARG, "stack_release: the mark is not of this stack, or what "
+                                         "lay below it is gone");
+    return error;
+}
+
+static mmbError stack_reset(struct mmb_allocator *allocator)
+{
+    struct mmb_stack *stack = stack_of(allocator);
+    mmb_lock_acquire(&stack->lock);
+    mmbError error = mmb_stack_pop_to(stack, 0);
+    mmb_lock_release(&stack->lock);
+    return error;
+}
+
+static void stack_get_stats(struct mmb_allocator *allocator, struct mmb_allocator_stats *out_stats)
+{
+    struct mmb_stack *stack = stack_of(allocator);
+    mmb_lock_acquire(&stack->lock);
+    *out_stats = stack->stats;
+    mmb_lock_release(&stack->lock);
+}
+
+const struct mmb_allocator_ops mmb_stack_allocator = {
+    .size = sizeof mmb_stack_allocator,
+    .name = "stack",
+    .strategy = MMB_STRATEGY_STACK,
+    .is_positional = true,
+    .open = stack_open,
+    .close = mmb_stack_close,
+    .allocate = stack_allocate,
+    .free = stack_free,
+    .resize = stack_resize,
+    .vacate = stack_vacate,
+    .reclaim = stack_reclaim,
+    .locate = mmb_stack_locate,
+    .find = mmb_stack_find,
+    .for_each = mmb_stack_for_each,
+    .get_stats = stack_get_stats,
+    .trim = mmb_stack_trim,
+    .mark = stack_mark,
+    .release = stack_release,
+    .reset = stack_reset,
+};

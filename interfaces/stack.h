@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The stack strategy: blocks side by side, given back from the top or all above a mark at once. */
+#ifndef MMB_INTERFACES_STACK_H
+#define MMB_INTERFACES_STACK_H
+#include "src/base/lock.h"
+#include "src/spi/allocator.h"
+
+extern const struct mmb_allocator_ops mmb_stack_allocator;
+
+/* ---- for stack*.c ---- */
+
+/* A chunk. Positions in the stack count from 0 at its bottom through all segments; segment s covers
+ * [origin, origin + chunk bytes), the lower segment's unused tail is skipped. */
+struct mmb_stack_segment {
+    struct mmb_stack_segment *below, *above;
+    struct mmb_chunk *chunk;
+    size_t origin;
+};
+
+#define MMB_STACK_SLAB_RECORDS 512u
+
+/* What the record next to it stands for. */
+struct mmb_stack_entry {
+    size_t start;          /* position of the block */
+    size_t charged_before; /* charge of everything below */
+};
+
+/* 512 records and their entries. Record i of slab k is number k * 512 + i from the bottom. */
+struct mmb_stack_slab {
+    struct mmb_record_owner owner;
+    struct mmb_stack_slab *below, *above;
+    size_t first;
+    struct mmb_stack_entry entries[MMB_STACK_SLAB_RECORDS];
+};
+
+/* count records are on the stack, the last in `slab` or, when that is empty, below it; `top` is the
+ * first free position, in `segment`. While none was freed or shrunk singly and no slab above a mark
+ * has an INDIRECT record, everything above goes in one step. Slabs and segments above the current
+ * ones are kept for the way up. `charged` is the sum of the sizes as they were charged. */
+struct mmb_stack {
+    struct mmb_allocator base;
+    struct mmb_lock lock;
+    struct mmb_stack_segment *segment;
+    struct mmb_stack_slab *slab;
+    size_t top, end; /* positions; end: of the segment */
+    size_t count;
+    size_t charged;
+    size_t n_freed;  /* singly freed or vacated records still below the top */
+    bool has_shrunk; /* some record is smaller than its charge */
+    size_t capacity; /* 0: grows by chunks */
+    struct mmb_allocator_stats stats;
+};
+
+/* Number of the record from the bottom. */
+size_t mmb_stack_number(const mmbAllocation *record);
+struct mmb_stack_entry *mmb_stack_entry_of(const mmbAllocation *record);
+
+/* Lock held: the record of a number below count; the current slab or one below has it. */
+mmbAllocation *mmb_stack_record(const struct mmb_stack *stack, size_t number);
+/* Lock held: pops everything from record `number` on. MMB_BUSY, nothing changed, when one of them
+ * is in use or moved away. */
+mmbError mmb_stack_pop_to(struct mmb_stack *stack, size_t number);
+/* Lock held: makes `number` the count and uncharges what was above; no record is looked at. */
+void mmb_stack_drop_to(struct mmb_stack *stack, size_t number);
+size_t mmb_stack_segment_end(const struct mmb_stack *stack,
+                             const struct mmb_stack_segment *segment);
+/* Makes room for n bytes and one record above the top; takes and drops the lock. */
+mmbError mmb_stack_grow(struct mmb_stack *stack, size_t n_bytes, size_t alignment);
+
+/* Members of the table. */
+bool mmb_stack_locate(struct mmb_allocator *allocator, const mmbAllocation *record,
+                      struct mmb_block *out_block);
+mmbAllocation *mmb_stack_find(struct mmb_allocator *allocator, struct mmb_chunk *chunk,
+                              uintptr_t address);
+void mmb_stack_for_each(struct mmb_allocator *allocator, mmb_record_visitor visit, void *user);
+void mmb_stack_trim(struct mmb_allocator *allocator, size_t keep_bytes);
+void mmb_stack_close(struct mmb_allocator *allocator);
+
+#endif

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a stack stands on: its segments of memory, its slabs of records, and the ways over them.
+ *
+ * Owns both chains. Slabs and segments above the current ones are kept for the way up and go back
+ * on trim. The stack's lock is held unless a function says otherwise. */
+#include "interfaces/stack.h"
+#include "interfaces/orphan.h"
+#include "src/base/error.h"
+#include "src/base/meta.h"
+
+#define CHUNK_BYTES_FIRST ((size_t)256 << 10)
+#define CHUNK_BYTES_MAX   ((size_t)4 << 20)
+#define SLACK_BYTES       ((size_t)64 << 10)
+
+/* ---- ways over the records ---- */
+
+mmbAllocation *mmb_stack_record(const struct mmb_stack *stack, size_t number)
+{
+    struct mmb_stack_slab *slab = stack->slab;
+    while (number < slab->first)
+        slab = slab->below;
+    return &slab->owner.records[number - slab->first];
+}
+
+static struct mmb_stack_segment *segment_at(const struct mmb_stack *stack, size_t position)
+{
+    struct mmb_stack_segment *segment = stack->segment;
+    while (position < segment->origin)
+        segment = segment->below;
+    return segment;
+}
+
+/* End of the block of a record: what comes next, or the top. */
+static size_t block_end(const struct mmb_stack *stack, size_t number, size_t segment_end)
+{
+    size_t end = stack->top;
+    if (number + 1 < stack->count)
+        end = mmb_stack_entry_of(mmb_stack_record(stack, number + 1))->start;
+    return end < segment_end ? end : segment_end;
+}
+
+bool mmb_stack_locate(struct mmb_allocator *allocator, const mmbAllocation *record,
+                      struct mmb_block *out_block)
+{
+    struct mmb_stack *stack = (struct mmb_stack *)allocator;
+    mmb_lock_acquire(&stack->lock);
+    size_t number = mmb_stack_number(record);
+    bool live = number < stack->count;
+    if (live) {
+        size_t start = mmb_stack_entry_of(record)->start;
+        const struct mmb_stack_segment *segment = segment_at(stack, start);
+        out_block->chunk = segment->chunk;
+        out_block->offset = start - segment->origin;
+        out_block->usable =
+            block_end(stack, number, segment->origin + segment->chunk->memory.n_bytes) - start;
+    }
+    mmb_lock_release(&stack->lock);
+    return live;
+}
+
+/* The last record that starts at or below the position. */
+static mmbAllocation *record_at(struct mmb_stack *stack, size_t position)
+{
+    if (position >= stack->top || stack->count == 0)
+        return NULL;
+    struct mmb_stack_slab *slab = stack->slab;
+    while (slab->below && (slab->first == stack->count || slab->entries[0].start > position))
+        slab = slab->below;
+    size_t low = 0, high = stack->count - slab->first;
+    if (high > MMB_STACK_SLAB_RECORDS)
+        high = MMB_STACK_SLAB_RECORDS;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (slab->entries[middle].start <= position)
+            low = middle;
+        else
+            high = middle;
+    }
+    return slab->entries[low].start <= position ? &slab->owner.records[low] : NULL;
+}
+
+mmbAllocation *mmb_stack_find(struct mmb_allocator *allocator, struct mmb_chunk *chunk,
+                              uintptr_t address)
+{
+    struct mmb_stack *stack = (struct mmb_stack *)allocator;
+    mmb_lock_acquire(&stack->lock);
+    const struct mmb_stack_segment *segment = chunk->owned;
+    mmbAllocation *record = record_at(stack, segment->origin + (address - chunk->memory.address));
+    mmb_lock_release(&stack->lock);
+    return record;
+}
+
+void mmb_stack_for_each(struct mmb_allocator *allocator, mmb_record_visitor visit, void *user)
+{
+    struct mmb_stack *stack = (struct mmb_stack *)allocator;
+    mmb_lock_acquire(&stack->lock);
+    bool more = true;
+    for (size_t number = stack->count; more && number > 0; number--) {
+        mmbAllocation *record = mmb_stack_record(stack, number - 1);
+        if (mmb_record_is_live(record))
+            more = visit(user, record);
+    }
+    mmb_lock_release(&stack->lock);
+}
+
+/* ---- down ---- */
+
+void mmb_stack_drop_to(struct mmb_stack *stack, size_t number)
+{
+    const struct mmb_stack_entry *entry = mmb_stack_entry_of(mmb_stack_record(stack, number));
+    mmb_quota_uncharge(stack->base.quota, stack->charged - entry->charged_before);
+    stack->charged = entry->charged_before;
+    stack->top = entry->start;
+    stack->count = number;
+    while (number < stack->slab->first)
+        stack->slab = stack->slab->below;
+    stack->segment = segment_at(stack, stack->top);
+    stack->end = mmb_stack_segment_end(stack, stack->segment);
+    if (number == 0)
+        stack->has_shrunk = false;
+}
+
+static mmbError check_record(const mmbAllocation *record)
+{
+    if (mmb_record_state(mmb_record_word(record)) != MMB_RECORD_INDIRECT)
+        return MMB_OK;
+    mmbError error = mmb_record_check_idle(record, "stack_release");
+    if (!error && mmb_record_extension(record)->flags & MMB_EXTENSION_MOVED)
+        error = mmb_fail(MMB_BUSY, "stack_release: a handle above the mark moved to another block");
+    return error;
+}
+
+/* Visits the INDIRECT records from `number` on; slabs without any are skipped. */
+static mmbError for_each_extended(struct mmb_stack *stack, size_t number, bool drop)
+{
+    for (struct mmb_stack_slab *slab = stack->slab; slab; slab = slab->below) {
+        size_t used = stack->count - slab->first;
+        if (used > MMB_STACK_SLAB_RECORDS)
+            used = MMB_STACK_SLAB_RECORDS;
+        size_t i = number > slab->first ? number - slab->first : 0;
+        bool any = atomic_load_explicit(&slab->owner.n_extended, memory_order_relaxed) > 0;
+        for (; any && i < used; i++) {
+            mmbError error = MMB_OK;
+            if (drop)
+                mmb_record_drop_extension(&slab->owner.records[i]);
+            else
+                error = check_record(&slab->owner.records[i]);
+            if (error)
+                return error;
+        }
+        if (slab->first <= number)
+            break;
+    }
+    return MMB_OK;
+}
+
+struct popped {
+    size_t n_live, live_bytes, n_freed;
+};
+
+/* What lies from `number` on, record by record: something there was freed or shrunk singly. */
+static struct popped scan(const struct mmb_stack *stack, size_t number)
+{
+    struct popped popped = {0, 0, 0};
+    for (size_t i = number; i < stack->count; i++) {
+        const mmbAllocation *record = mmb_stack_record(stack, i);
+        if (mmb_record_state(mmb_record_word(record)) == MMB_RECORD_FREE) {
+            popped.n_freed++;
+            continue;
+        }
+        popped.n_live++;
+        popped.live_bytes += mmb_record_bytes(record);
+    }
+    return popped;
+}
+
+mmbError mmb_stack_pop_to(struct mmb_stack *stack, size_t number)
+{
+    if (number >= stack->count)
+        return MMB_OK;
+    mmbError error = for_each_extended(stack, number, false);
+    if (error)
+        return error;
+    const struct mmb_stack_entry *entry = mmb_stack_entry_of(mmb_stack_record(stack, number));
+    struct popped popped = {stack->count - number, stack->charged - entry->charged_before, 0};
+    if (stack->n_freed || stack->has_shrunk)
+        popped = scan(stack, number);
+    for_each_extended(stack, number, true);
+    mmb_stack_drop_to(stack, number);
+    stack->n_freed -= popped.n_freed;
+    stack->stats.live_count -= popped.n_live;
+    stack->stats.total_frees += popped.n_live;
+    stack->stats.live_bytes -= popped.live_bytes;
+    return MMB_OK;
+}
+
+/* ---- up ---- */
+
+size_t mmb_stack_segment_end(const struct mmb_stack *stack, const struct mmb_stack_segment *segment)
+{
+    size_t n_bytes = segment->chunk->memory.n_bytes;
+    if (stack->capacity && stack->capacity < n_bytes)
+        n_bytes = stack->capacity;
+    return segment->origin + n_bytes;
+}
+
+/* Lock held. */
+static mmbError next_slab(struct mmb_stack *stack)
+{
+    if (stack->slab && stack->slab->above) {
+        stack->slab = stack->slab->above;
+        return MMB_OK;
+    }
+    struct mmb_stack_slab *slab = mmb_meta_alloc(sizeof *slab);
+    if (!slab)
+        goto refused;
+    slab->owner.kind = MMB_OWNER_STACK;
+    slab->owner.n_records = MMB_STACK_SLAB_RECORDS;
+    if (!mmb_record_slab_alloc(&slab->owner))
+        goto free_slab;
+    slab->first = stack->count;
+    slab->below = stack->slab;
+    if (stack->slab)
+        stack->slab->above = slab;
+    stack->slab = slab;
+    return MMB_OK;
+free_slab:
+    mmb_meta_free(slab, sizeof *slab);
+refused:
+    return mmb_fail(MMB_OUT_OF_MEMORY, "allocate: no metadata for the records of a stack");
+}
+
+/* Lock held. */
+static void climb(struct mmb_stack *stack, struct mmb_stack_segment *segment)
+{
+    stack->segment = segment;
+    stack->top = segment->origin;
+    stack->end = mmb_stack_segment_end(stack, segment);
+}
+
+/* Lock held: puts a segment above all others. */
+static void append(struct mmb_stack *stack, struct mmb_stack_segment *segment)
+{
+    struct mmb_stack_segment *last = stack->segment;
+    while (last && last->above)
+        last = last->above;
+    segment->below = last;
+    segment->chunk->owned = segment;
+    if (!last) {
+        climb(stack, segment);
+        return;
+    }
+    segment->origin = last->origin + last->chunk->memory.n_bytes;
+    last->above = segment;
+}
+
+static size_t segment_bytes(const struct mmb_stack *stack, size_t needed)
+{
+    if (stack->capacity)
+        return stack->capacity;
+    size_t bounded = mmb_source_bounded(stack->base.source);
+    if (bounded != SIZE_MAX)
+        return bounded > needed ? bounded : needed;
+    size_t want = mmb_source_reserved(stack->base.source);
+    want = want < CHUNK_BYTES_FIRST ? CHUNK_BYTES_FIRST : want;
+    want = want > CHUNK_BYTES_MAX ? CHUNK_BYTES_MAX : want;
+    size_t limit = mmb_quota_limit(stack->base.quota);
+    if (limit < want)
+        want = limit + SLACK_BYTES < want ? limit + SLACK_BYTES : want;
+    size_t least = mmb_source_min_chunk(stack->base.source);
+    want = want < least ? least : want;
+    return want > needed ? want : needed;
+}
+
+/* Without the lock. */
+static mmbError add_segment(struct mmb_stack *stack, size_t needed)
+{
+    struct mmb_stack_segment *segment = mmb_meta_alloc(sizeof *segment);
+    if (!segment)
+        return mmb_fail(MMB_OUT_OF_MEMORY, "allocate: no metadata for a segment of a stack");
+    mmbError error =
+        mmb_source_obtain(stack->base.source, stack->capacity ? stack->capacity : needed,
+                          segment_bytes(stack, needed), 0, &segment->chunk);
+    if (error) {
+        mmb_meta_free(segment, sizeof *segment);
+        return error;
+    }
+    segment->chunk->allocator = &stack->base;
+    mmb_lock_acquire(&stack->lock);
+    append(stack, segment);
+    mmb_lock_release(&stack->lock);
+    return MMB_OK;
+}
+
+static mmbError full(const struct mmb_stack *stack, size_t n_bytes)
+{
+    return mmb_fail(MMB_OUT_OF_MEMORY, "allocate %zu B: the stack has %zu B, %zu of them used",
+                    n_bytes, stack->capacity, stack->top);
+}
+
+mmbError mmb_stack_grow(struct mmb_stack *stack, size_t n_bytes, size_t alignment)
+{
+    size_t slack = alignment > mmb_source_min_alignment(stack->base.source) ? alignment : 0;
+    mmbError error = MMB_OK;
+    bool grown = true;
+    mmb_lock_acquire(&stack->lock);
+    if (!stack->slab || stack->count - stack->slab->first == MMB_STACK_SLAB_RECORDS)
+        error = next_slab(stack);
+    else if (stack->segment && stack->capacity)
+        error = full(stack, n_bytes);
+    else if (stack->segment && stack->segment->above)
+        climb(stack, stack->segment->above);
+    else
+        grown = false;
+    mmb_lock_release(&stack->lock);
+    return grown ? error : add_segment(stack, n_bytes + slack);
+}
+
+/* ---- giving back ---- */
+
+static void return_segments(struct mmb_stack_segment *segment)
+{
+    while (segment) {
+        struct mmb_stack_segment *above = segment->above;
+        mmb_source_return(segment->chunk);
+        mmb_meta_free(segment, sizeof *segment);
+        segment = above;
+    }
+}
+
+void mmb_stack_trim(struct mmb_allocator *allocator, size_t keep_bytes)
+{
+    struct mmb_stack *stack = (struct mmb_stack *)allocator;
+    mmb_lock_acquire(&stack->lock);
+    struct mmb_stack_segment *from = stack->segment;
+    if (from && stack->count > 0)
+        from = from->above;
+    while (from && from->chunk->memory.n_bytes <= keep_bytes) {
+        keep_bytes -= from->chunk->memory.n_bytes;
+        from = from->above;
+    }
+    if (from && from->below) {
+        from->below->above = NULL;
+    } else if (from) {
+        stack->segment = NULL;
+        stack->top = 0;
+        stack->end = 0;
+    }
+    mmb_lock_release(&stack->lock);
+    return_segments(from);
+}
+
+void mmb_stack_close(struct mmb_allocator *allocator)
+{
+    struct mmb_stack *stack = (struct mmb_stack *)allocator;
+    struct mmb_stack_slab *slab = stack->slab;
+    while (slab && slab->above)
+        slab = slab->above;
+    while (slab) {
+        struct mmb_stack_slab *below = slab->below;
+        size_t used = stack->count > slab->first ? stack->count - slab->first : 0;
+        if (used > MMB_STACK_SLAB_RECORDS)
+            used = MMB_STACK_SLAB_RECORDS;
+        mmb_slab_close(&slab->owner, (uint32_t)used);
+        mmb_meta_free(slab, sizeof *slab);
+        slab = below;
+    }
+    struct mmb_stack_segment *segment = stack->segment;
+    while (segment && segment->below)
+        segment = segment->below;
+    return_segments(segment);
+    mmb_meta_free(stack, sizeof *stack);
+}
