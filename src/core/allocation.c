@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Allocating and freeing objects: the checks, the fallbacks, and what kind of object it is that
+ * goes.
+ *
+ * Owns nothing: records belong to allocators and the record pool, which lock for themselves. No
+ * lock is held across any call here. */
+#include "src/core/allocation.h"
+#include <mmb/copy.h>
+#include "interfaces/orphan.h"
+#include "src/base/checked.h"
+#include "src/base/error.h"
+#include "src/base/struct_size.h"
+#include "src/core/registry.h"
+
+#define DEFAULT_ALIGNMENT 16u
+
+mmbError mmb_allocation_check(const mmbAllocation *allocation, const char *function)
+{
+    mmbError error = mmb_library_check(function);
+    if (error)
+        return error;
+    bool live = mmb_record_is_live(allocation);
+    struct mmb_extension *extension = live ? mmb_record_extension(allocation) : NULL;
+    if (live && !(extension && extension->flags & MMB_EXTENSION_HIDDEN))
+        return MMB_OK;
+    return mmb_fail(MMB_INVALID_ALLOCATION, "%s: %p is not a live allocation: %s", function,
+                    (const void *)allocation,
+                    mmb_record_is_ours(allocation) ? "it was freed" : "no handle of this library");
+}
+
+/* ---- allocating ---- */
+
+static mmbError allocate_from(mmbMemInterface *interface, const struct mmb_request *request,
+                              mmbAllocation **out_record)
+{
+    struct mmb_allocator *allocator = interface->allocator;
+    mmbError error = allocator->ops->allocate(allocator, request, out_record);
+    if (error)
+        atomic_fetch_add_explicit(&interface->refused, 1, memory_order_relaxed);
+    return error;
+}
+
+mmbError mmb_interface_allocate(mmbMemInterface *interface, size_t n_bytes, size_t alignment,
+                                mmbAllocation **out_record)
+{
+    if (n_bytes == 0)
+        return mmb_fail(MMB_INVALID_SIZE, "allocate: 0 bytes");
+    struct mmb_request request = {n_bytes, alignment, 0};
+    mmbError error;
+    do {
+        error = allocate_from(interface, &request, out_record);
+        interface = interface->fallback;
+    } while (error == MMB_OUT_OF_MEMORY && interface);
+    return error;
+}
+
+mmbError mmb_allocate(size_t n_bytes, mmbMemInterface *interface, mmbAllocation **out_allocation)
+{
+    mmbError error = mmb_interface_check(interface, "allocate");
+    if (error)
+        return error;
+    if (!out_allocation)
+        return mmb_fail(MMB_INVALID_ARG, "allocate: out_allocation is NULL");
+    return mmb_interface_allocate(interface, n_bytes, DEFAULT_ALIGNMENT, out_allocation);
+}
+
+mmbError mmb_allocate_array(size_t count, size_t n_bytes, mmbMemInterface *interface,
+                            mmbAllocation **out_allocation)
+{
+    mmbError error = mmb_interface_check(interface, "allocate_array");
+    if (error)
+        return error;
+    size_t total;
+    if (!mmb_mul_size(count, n_bytes, &total))
+        return mmb_fail(MMB_INVALID_SIZE, "allocate_array: %zu elements of %zu B overflow", count,
+                        n_bytes);
+    return mmb_allocate(total, interface, out_allocation);
+}
+
+/* ---- options ---- */
+
+static mmbError check_domain(const mmbMemInterface *interface, int domain)
+{
+    if (domain == -1 || domain == interface->allocator->domain)
+        return MMB_OK;
+    size_t n_domains = interface->space->layer->n_domains;
+    if (domain < -1 || (size_t)domain >= n_domains)
+        return mmb_fail(MMB_INVALID_ARG, "allocate: domain %d of a layer with %zu", domain,
+                        n_domains);
+    return mmb_fail(MMB_UNSUPPORTED, "allocate: the interface's space has no sub-domains");
+}
+
+static mmbError check_options(const mmbMemInterface *interface, const mmbAllocateOptions *options)
+{
+    if (!mmb_is_power_of_two(options->alignment))
+        return mmb_fail(MMB_INVALID_ARG, "allocate: alignment %zu is no power of two",
+                        options->alignment);
+    if (options->stream)
+        return mmb_fail(MMB_INVALID_ARG, "allocate: stream is reserved and must be NULL");
+    if (options->thread)
+        return mmb_fail(MMB_UNSUPPORTED, "allocate: the interface serves no named threads");
+    return check_domain(interface, options->domain);
+}
+
+/* What the options ask for once the block is there. On failure the block is still the caller's. */
+static mmbError dress(mmbAllocation *record, const mmbAllocateOptions *options)
+{
+    if (options->label) {
+        struct mmb_extension *extension;
+        mmbError error = mmb_record_extend(record, &extension);
+        if (error)
+            return error;
+        extension->label = options->label;
+    }
+    return options->zero ? mmb_memset(record, 0, 0, mmb_record_bytes(record)) : MMB_OK;
+}
+
+mmbError mmb_allocate_opts(size_t n_bytes, mmbMemInterface *interface,
+                           const mmbAllocateOptions *options, mmbAllocation **out_allocation)
+{
+    if (!options)
+        return mmb_allocate(n_bytes, interface, out_allocation);
+    mmbError error = mmb_interface_check(interface, "allocate");
+    if (error)
+        return error;
+    if (!out_allocation)
+        return mmb_fail(MMB_INVALID_ARG, "allocate: out_allocation is NULL");
+    mmbAllocateOptions known = MMB_ALLOCATE_OPTIONS_INIT;
+    error = mmb_struct_in(&known, sizeof known, options, sizeof known, "mmbAllocateOptions");
+    if (error)
+        return error;
+    if (known.alignment == 0)
+        known.alignment = DEFAULT_ALIGNMENT;
+    error = check_options(interface, &known);
+    if (error)
+        return error;
+    mmbAllocation *record;
+    error = mmb_interface_allocate(interface, n_bytes, known.alignment, &record);
+    if (error)
+        return error;
+    error = dress(record, &known);
+    if (error) {
+        mmb_allocation_release(record, "allocate");
+        return error;
+    }
+    *out_allocation = record;
+    return MMB_OK;
+}
+
+/* ---- freeing ---- */
+
+static mmbError free_block(mmbAllocation *block, size_t keep_charged)
+{
+    struct mmb_allocator *allocator = mmb_record_allocator(block);
+    return allocator->ops->free(allocator, block, mmb_record_bytes(block), keep_charged);
+}
+
+/* The record of a moved handle goes back to where it came from, which may be gone by now. */
+static void reclaim_home(mmbAllocation *handle)
+{
+    switch (mmb_record_owner_of(handle)->kind) {
+    case MMB_OWNER_POOL:
+        mmb_record_drop_extension(handle);
+        mmb_record_delete(handle);
+        return;
+    case MMB_OWNER_ORPHAN:
+        mmb_record_drop_extension(handle);
+        mmb_orphan_release(handle);
+        return;
+    case MMB_OWNER_SPAN:
+    case MMB_OWNER_STACK:
+        break;
+    }
+    struct mmb_allocator *home = mmb_record_allocator(handle);
+    home->ops->reclaim(home, handle);
+}
+
+static void release_slice(mmbAllocation *slice, mmbAllocation *parent)
+{
+    mmb_record_drop_extension(slice);
+    mmb_record_delete(slice);
+    mmb_record_unuse(parent, MMB_USE_SLICE);
+}
+
+static void release_wrapped(mmbAllocation *wrapped, const struct mmb_extension *extension)
+{
+    mmbMemInterface *interface = mmb_record_allocator(wrapped)->interface;
+    mmb_address_map_remove(&mmb_wrapped_map, (uintptr_t)extension->wrapped, extension->n_bytes,
+                           wrapped);
+    atomic_fetch_sub(&interface->wrapped, 1);
+    mmb_record_drop_extension(wrapped);
+    mmb_record_delete(wrapped);
+}
+
+static mmbError release_extended(mmbAllocation *allocation, struct mmb_extension *extension)
+{
+    if (extension->flags & MMB_EXTENSION_SLICE) {
+        release_slice(allocation, extension->parent);
+        return MMB_OK;
+    }
+    if (extension->flags & MMB_EXTENSION_WRAPPED) {
+        release_wrapped(allocation, extension);
+        return MMB_OK;
+    }
+    if (!(extension->flags & MMB_EXTENSION_MOVED))
+        return free_block(allocation, 0);
+    mmbError error = free_block(extension->block, 0);
+    if (!error)
+        reclaim_home(allocation);
+    return error;
+}
+
+mmbError mmb_allocation_release(mmbAllocation *allocation, const char *function)
+{
+    mmbError error = mmb_allocation_check(allocation, function);
+    if (error)
+        return error;
+    struct mmb_extension *extension = mmb_record_extension(allocation);
+    if (!extension)
+        return free_block(allocation, 0);
+    error = mmb_record_check_idle(allocation, function);
+    return error ? error : release_extended(allocation, extension);
+}
+
+mmbError mmb_free(mmbAllocation *allocation)
+{
+    if (!allocation)
+        return mmb_library_check("free");
+    return mmb_allocation_release(allocation, "free");
+}
+
+mmbError mmb_free_opts(mmbAllocation *allocation, const mmbAllocateOptions *options)
+{
+    mmbAllocateOptions known = MMB_ALLOCATE_OPTIONS_INIT;
+    mmbError error = mmb_library_check("free");
+    if (!error && options)
+        error = mmb_struct_in(&known, sizeof known, options, sizeof known, "mmbAllocateOptions");
+    if (error)
+        return error;
+    if (known.thread)
+        return mmb_fail(MMB_UNSUPPORTED, "free: the interface serves no named threads");
+    return mmb_free(allocation);
+}

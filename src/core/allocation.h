@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files behind the allocation calls share: src/core/allocation*.c, pointer.c, find.c. */
+#ifndef MMB_CORE_ALLOCATION_H
+#define MMB_CORE_ALLOCATION_H
+#include <stdbool.h>
+#include <mmb/allocation.h>
+#include "src/core/interface.h"
+
+/* MMB_NOT_INITIALIZED, MMB_INVALID_ALLOCATION (no live handle of ours) with a detail, or MMB_OK. */
+mmbError mmb_allocation_check(const mmbAllocation *allocation, const char *function);
+
+/* Checks the size, then asks the interface and, when it is exhausted, its fallbacks in turn. The
+ * interface was checked. */
+mmbError mmb_interface_allocate(mmbMemInterface *interface, size_t n_bytes, size_t alignment,
+                                mmbAllocation **out_record);
+
+/* Frees a live object of any kind; `function` is for details. */
+mmbError mmb_allocation_release(mmbAllocation *allocation, const char *function);
+
+/* The record whose block has a handle's bytes: the handle's own, or the hidden one of a handle that
+ * moved. Not for slices and wrapped objects. */
+mmbAllocation *mmb_allocation_block(mmbAllocation *allocation);
+
+/* Finds the handle (never a hidden record) whose bytes cover the address; NULL when there is none.
+ */
+mmbAllocation *mmb_allocation_at(uintptr_t address);
+
+/* MMB_INVALID_ALLOCATION for slices and wrapped objects, MMB_BUSY for what is in use. */
+mmbError mmb_allocation_check_movable(const mmbAllocation *allocation, const char *function);
+
+/* A new block of n_bytes for the same bytes in the interface, the contents copied. Where both
+ * blocks are charged to one quota, only the difference is. `*out_keep` is what the old block must
+ * not uncharge when it goes. */
+mmbError mmb_block_replace(mmbAllocation *block, size_t n_bytes, mmbMemInterface *interface,
+                           mmbAllocation **out_block, size_t *out_keep);
+
+#endif

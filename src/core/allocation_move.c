@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Reallocate and migrate: the handle stays, its bytes get another block. The new block's record is
+ * hidden behind the handle, and the handle's own block idles or goes, as its allocator decides.
+ *
+ * Owns nothing. Calls for one object are ordered by the caller; no lock is held here. */
+#include "src/core/allocation.h"
+#include <string.h>
+#include "src/base/error.h"
+#include "src/core/copy.h"
+#include "src/core/registry.h"
+
+mmbError mmb_allocation_check_movable(const mmbAllocation *allocation, const char *function)
+{
+    mmbError error = mmb_allocation_check(allocation, function);
+    if (error)
+        return error;
+    const struct mmb_extension *extension = mmb_record_extension(allocation);
+    if (extension && extension->flags & (MMB_EXTENSION_SLICE | MMB_EXTENSION_WRAPPED))
+        return mmb_fail(MMB_INVALID_ALLOCATION, "%s: %p is a %s and owns no memory", function,
+                        (const void *)allocation,
+                        extension->flags & MMB_EXTENSION_SLICE ? "slice" : "wrapped object");
+    return mmb_record_check_idle(allocation, function);
+}
+
+static size_t min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Without the checks of the public calls: a hidden record is no handle, and both are known to be
+ * live. */
+mmbError mmb_block_copy(const mmbAllocation *to, const mmbAllocation *from, size_t n_bytes)
+{
+    if (to->host && from->host) {
+        memcpy(to->host, from->host, n_bytes);
+        return MMB_OK;
+    }
+    struct mmb_transfer transfer = {.is_fill = false};
+    mmbError error = mmb_place_of_live(to, "move", &transfer.to);
+    if (!error)
+        error = mmb_place_of_live(from, "move", &transfer.from);
+    if (error)
+        return error;
+    mmb_copy_shape_run(&transfer.shape, 0, 0, n_bytes);
+    error = mmb_transfer_check_way(&transfer, "move");
+    return error ? error : mmb_transfer_run(&transfer);
+}
+
+static size_t promised_alignment(const mmbAllocation *block)
+{
+    const struct mmb_extension *extension = mmb_record_extension(block);
+    return extension && extension->alignment_log2 ? (size_t)1 << extension->alignment_log2 : 16;
+}
+
+static void free_block(mmbAllocation *block, size_t keep_charged)
+{
+    struct mmb_allocator *allocator = mmb_record_allocator(block);
+    allocator->ops->free(allocator, block, mmb_record_bytes(block), keep_charged);
+}
+
+mmbError mmb_block_replace(mmbAllocation *block, size_t n_bytes, mmbMemInterface *interface,
+                           mmbAllocation **out_block, size_t *out_keep)
+{
+    struct mmb_allocator *from = mmb_record_allocator(block), *to = interface->allocator;
+    size_t old_bytes = mmb_record_bytes(block);
+    struct mmb_request request = {n_bytes, promised_alignment(block), 0};
+    if (from->quota == to->quota && !from->ops->is_positional && !to->ops->is_positional)
+        request.prepaid = min_size(n_bytes, old_bytes);
+    mmbAllocation *fresh;
+    mmbError error = to->ops->allocate(to, &request, &fresh);
+    if (error)
+        return error;
+    error = mmb_block_copy(fresh, block, min_size(n_bytes, old_bytes));
+    if (error) {
+        free_block(fresh, request.prepaid);
+        return error;
+    }
+    *out_keep = request.prepaid;
+    *out_block = fresh;
+    return MMB_OK;
+}
+
+/* Hides `fresh` behind the handle. On failure nothing has changed. */
+static mmbError attach(mmbAllocation *handle, mmbAllocation *fresh, struct mmb_extension **out)
+{
+    struct mmb_extension *hidden;
+    mmbError error = mmb_record_extend(handle, out);
+    if (!error)
+        error = mmb_record_extend(fresh, &hidden);
+    if (error)
+        return error;
+    hidden->flags |= MMB_EXTENSION_HIDDEN;
+    hidden->parent = handle;
+    return MMB_OK;
+}
+
+static mmbError move_to(mmbAllocation *handle, size_t n_bytes, mmbMemInterface *interface)
+{
+    mmbAllocation *block = mmb_allocation_block(handle), *fresh;
+    struct mmb_extension *extension;
+    size_t keep, old_bytes = mmb_record_bytes(block), alignment = promised_alignment(block);
+    mmbError error = mmb_block_replace(block, n_bytes, interface, &fresh, &keep);
+    if (error)
+        return error;
+    error = attach(handle, fresh, &extension);
+    if (error) {
+        free_block(fresh, keep);
+        return error;
+    }
+    if (block == handle) {
+        struct mmb_allocator *home = mmb_record_allocator(handle);
+        extension->flags |= MMB_EXTENSION_MOVED;
+        extension->head = 0;
+        extension->block = fresh;
+        home->ops->vacate(home, handle, old_bytes, keep);
+    } else {
+        extension->block = fresh;
+        free_block(block, keep);
+    }
+    extension->n_bytes = n_bytes;
+    extension->alignment_log2 = alignment > 16 ? (uint8_t)__builtin_ctzll(alignment) : 0;
+    handle->host = fresh->host;
+    return MMB_OK;
+}
+
+/* A block that was replaced by a smaller one had more charged than the new one needs: keep covers
+ * only the new size, so freeing the old block uncharged the rest. */
+mmbError mmb_reallocate(mmbAllocation *allocation, size_t n_bytes)
+{
+    mmbError error = mmb_allocation_check_movable(allocation, "reallocate");
+    if (error)
+        return error;
+    if (n_bytes == 0)
+        return mmb_fail(MMB_INVALID_SIZE, "reallocate: 0 bytes");
+    mmbAllocation *block = mmb_allocation_block(allocation);
+    size_t old_bytes = mmb_record_bytes(allocation);
+    if (n_bytes == old_bytes)
+        return MMB_OK;
+    struct mmb_allocator *allocator = mmb_record_allocator(block);
+    error = allocator->ops->resize(allocator, block, old_bytes, n_bytes);
+    if (error == MMB_UNSUPPORTED)
+        return move_to(allocation, n_bytes, allocator->interface);
+    if (!error && block != allocation)
+        mmb_record_extension(allocation)->n_bytes = n_bytes;
+    return error;
+}
+
+mmbError mmb_migrate(mmbAllocation *allocation, mmbMemInterface *to)
+{
+    mmbError error = mmb_allocation_check_movable(allocation, "migrate");
+    if (!error)
+        error = mmb_interface_check(to, "migrate");
+    if (error)
+        return error;
+    mmbAllocation *block = mmb_allocation_block(allocation);
+    if (mmb_record_allocator(block)->interface == to)
+        return MMB_OK;
+    return move_to(allocation, mmb_record_bytes(allocation), to);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Objects that own no memory: slices of other objects and wrapped pointers of the user's.
+ *
+ * Owns nothing: their records are free-standing, wrapped ones are listed in the map of wrapped
+ * pointers, which locks for itself. */
+#include "src/core/allocation.h"
+#include "src/base/checked.h"
+#include "src/base/error.h"
+#include "src/core/registry.h"
+
+/* A free-standing live record with an extension. */
+static mmbError new_view(uint32_t home, void *host, size_t n_bytes, mmbAllocation **out_record,
+                         struct mmb_extension **out_extension)
+{
+    mmbAllocation *record = mmb_record_new(NULL);
+    if (!record)
+        return mmb_fail(MMB_OUT_OF_MEMORY, "no metadata left for another object");
+    record->host = host;
+    record->home = home;
+    mmbError error = mmb_record_publish(record, MMB_RECORD_LOCKED, n_bytes);
+    if (!error)
+        error = mmb_record_extend(record, out_extension);
+    if (error) {
+        mmb_record_delete(record);
+        return error;
+    }
+    *out_record = record;
+    return MMB_OK;
+}
+
+static void delete_view(mmbAllocation *record)
+{
+    mmb_record_drop_extension(record);
+    mmb_record_delete(record);
+}
+
+mmbError mmb_allocation_slice(mmbAllocation *parent, size_t offset, size_t n_bytes,
+                              mmbAllocation **out_allocation)
+{
+    mmbError error = mmb_allocation_check(parent, "slice");
+    if (error)
+        return error;
+    if (!out_allocation)
+        return mmb_fail(MMB_INVALID_ARG, "slice: out_allocation is NULL");
+    size_t whole = mmb_record_bytes(parent);
+    if (n_bytes == 0 || offset > whole || n_bytes > whole - offset)
+        return mmb_fail(MMB_INVALID_SIZE, "slice: %zu B at %zu of an object of %zu B", n_bytes,
+                        offset, whole);
+    error = mmb_record_use(parent, MMB_USE_SLICE);
+    if (error)
+        return error;
+    mmbAllocation *record;
+    struct mmb_extension *extension;
+    void *host = parent->host ? (char *)parent->host + offset : NULL;
+    error = new_view(parent->home, host, n_bytes, &record, &extension);
+    if (error) {
+        mmb_record_unuse(parent, MMB_USE_SLICE);
+        return error;
+    }
+    extension->flags = MMB_EXTENSION_SLICE;
+    extension->parent = parent;
+    extension->parent_offset = offset;
+    *out_allocation = record;
+    return MMB_OK;
+}
+
+static mmbError check_wrap(void *ptr, size_t n_bytes, const mmbMemInterface *interface)
+{
+    if (!ptr)
+        return mmb_fail(MMB_INVALID_ARG, "create_wrapped: ptr is NULL");
+    if (n_bytes == 0 || (uintptr_t)ptr + n_bytes < (uintptr_t)ptr)
+        return mmb_fail(MMB_INVALID_SIZE, "create_wrapped: %zu B at %p", n_bytes, ptr);
+    if (interface->backend->has_no_pointers)
+        return mmb_fail(MMB_UNSUPPORTED, "create_wrapped: memory of backend %s has no pointers",
+                        interface->backend->ops->name);
+    return MMB_OK;
+}
+
+mmbError mmb_allocation_create_wrapped(void *ptr, size_t n_bytes, mmbMemInterface *interface,
+                                       mmbAllocation **out_allocation)
+{
+    mmbError error = mmb_interface_check(interface, "create_wrapped");
+    if (error)
+        return error;
+    if (!out_allocation)
+        return mmb_fail(MMB_INVALID_ARG, "create_wrapped: out_allocation is NULL");
+    error = check_wrap(ptr, n_bytes, interface);
+    if (error)
+        return error;
+    mmbAllocation *record;
+    struct mmb_extension *extension;
+    error = new_view(interface->allocator->slot * MMB_SLOT_BYTES,
+                     interface->host_accessible ? ptr : NULL, n_bytes, &record, &extension);
+    if (error)
+        return error;
+    extension->flags = MMB_EXTENSION_WRAPPED;
+    extension->wrapped = ptr;
+    error = mmb_address_map_insert(&mmb_wrapped_map, (uintptr_t)ptr, n_bytes, record);
+    if (error) {
+        delete_view(record);
+        return error;
+    }
+    atomic_fetch_add(&interface->wrapped, 1);
+    *out_allocation = record;
+    return MMB_OK;
+}

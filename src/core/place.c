@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Where an object's bytes are (place.h), and what is told of it. Owns nothing; takes no lock but,
+ * for blocks of a stack, the stack's. */
+#include "src/core/place.h"
+#include "src/base/error.h"
+#include "src/base/struct_size.h"
+#include "src/core/allocation.h"
+
+mmbAllocation *mmb_allocation_block(mmbAllocation *allocation)
+{
+    struct mmb_extension *extension = mmb_record_extension(allocation);
+    return extension && extension->flags & MMB_EXTENSION_MOVED ? extension->block : allocation;
+}
+
+static void place_wrapped(const mmbAllocation *allocation, const struct mmb_extension *extension,
+                          struct mmb_place *out)
+{
+    out->memory.host = allocation->host;
+    out->memory.address = (uintptr_t)extension->wrapped;
+    out->memory.native = extension->wrapped;
+    out->memory.native_offset = 0;
+    out->memory.cookie = 0;
+    out->memory.n_bytes = extension->n_bytes;
+    out->chunk = NULL;
+    out->offset = 0;
+    out->usable = extension->n_bytes;
+}
+
+static bool place_block(const mmbAllocation *block, struct mmb_allocator *allocator,
+                        struct mmb_place *out)
+{
+    struct mmb_block where;
+    if (!allocator->ops->locate(allocator, block, &where))
+        return false;
+    size_t head = mmb_record_head(block);
+    out->memory = where.chunk->memory;
+    out->chunk = where.chunk;
+    out->offset = where.offset + head;
+    out->usable = where.usable - head;
+    return true;
+}
+
+mmbError mmb_place_of(const mmbAllocation *allocation, const char *function,
+                      struct mmb_place *out_place)
+{
+    mmbError error = mmb_allocation_check(allocation, function);
+    return error ? error : mmb_place_of_live(allocation, function, out_place);
+}
+
+mmbError mmb_place_of_live(const mmbAllocation *allocation, const char *function,
+                           struct mmb_place *out_place)
+{
+    out_place->n_bytes = mmb_record_bytes(allocation);
+    out_place->host = allocation->host;
+    size_t slice_offset = 0;
+    bool is_slice = false;
+    struct mmb_extension *extension;
+    const mmbAllocation *whole = allocation;
+    while ((extension = mmb_record_extension(whole)) && extension->flags & MMB_EXTENSION_SLICE) {
+        slice_offset += extension->parent_offset;
+        whole = extension->parent;
+        is_slice = true;
+    }
+    const mmbAllocation *block = mmb_allocation_block((mmbAllocation *)whole);
+    struct mmb_allocator *allocator = mmb_record_allocator(block);
+    out_place->interface = allocator->interface;
+    out_place->backend = allocator->interface->backend;
+    if (extension && extension->flags & MMB_EXTENSION_WRAPPED)
+        place_wrapped(whole, extension, out_place);
+    else if (!place_block(block, allocator, out_place))
+        return mmb_fail(MMB_INVALID_ALLOCATION, "%s: %p lies above the top of its stack: released",
+                        function, (const void *)allocation);
+    out_place->offset += slice_offset;
+    out_place->usable = is_slice ? out_place->n_bytes : out_place->usable;
+    return MMB_OK;
+}
+
+/* ---- copies in flight ---- */
+
+mmbError mmb_allocation_begin_copy(const mmbAllocation *allocation)
+{
+    return mmb_record_use((mmbAllocation *)allocation, MMB_USE_COPY);
+}
+
+void mmb_allocation_end_copy(const mmbAllocation *allocation)
+{
+    mmb_record_unuse((mmbAllocation *)allocation, MMB_USE_COPY);
+}
+
+/* ---- what is told ---- */
+
+static size_t alignment_of(const mmbAllocation *allocation, const mmbMemInterface *interface)
+{
+    const struct mmb_extension *extension = mmb_record_extension(allocation);
+    if (extension && extension->flags & (MMB_EXTENSION_SLICE | MMB_EXTENSION_WRAPPED))
+        return 1;
+    if (extension && extension->alignment_log2)
+        return (size_t)1 << extension->alignment_log2;
+    return interface->min_alignment;
+}
+
+void mmb_allocation_fill_info(const mmbAllocation *allocation, const struct mmb_place *place,
+                              mmbAllocationInfo *info)
+{
+    const struct mmb_extension *extension = mmb_record_extension(allocation);
+    uint16_t flags = extension ? extension->flags : 0;
+    bool is_slice = flags & MMB_EXTENSION_SLICE;
+    bool is_pointer = !place->backend->has_no_pointers;
+    uintptr_t address = place->memory.address + place->offset;
+    info->ptr = place->host;
+    info->native = is_pointer ? (void *)address : place->memory.native;
+    info->native_offset = is_pointer ? 0 : place->memory.native_offset + place->offset;
+    info->n_bytes = place->n_bytes;
+    info->usable_bytes = place->usable;
+    info->alignment = alignment_of(allocation, place->interface);
+    info->interface = place->interface;
+    info->space = place->interface->space;
+    info->layer = info->space->layer->id;
+    info->context = info->space->context;
+    info->domain = place->interface->allocator->domain;
+    info->owned = !(flags & (MMB_EXTENSION_SLICE | MMB_EXTENSION_WRAPPED));
+    info->parent = is_slice ? extension->parent : NULL;
+    info->parent_offset = is_slice ? extension->parent_offset : 0;
+}
+
+mmbError mmb_allocation_get_info(const mmbAllocation *allocation, mmbAllocationInfo *out_info)
+{
+    struct mmb_place place;
+    mmbError error = mmb_place_of(allocation, "allocation_get_info", &place);
+    if (error)
+        return error;
+    if (!out_info)
+        return mmb_fail(MMB_INVALID_ARG, "allocation_get_info: out_info is NULL");
+    mmbAllocationInfo info = MMB_ALLOCATION_INFO_INIT;
+    mmb_allocation_fill_info(allocation, &place, &info);
+    return mmb_struct_out(out_info, &info, sizeof info, sizeof info, "mmbAllocationInfo");
+}
+
+size_t mmb_allocation_size(const mmbAllocation *allocation)
+{
+    return mmb_allocation_check(allocation, "allocation_size") ? 0 : mmb_record_bytes(allocation);
+}
+
+mmbError mmb_allocation_native(const mmbAllocation *allocation, void **out_native,
+                               size_t *out_offset)
+{
+    mmbAllocationInfo info = MMB_ALLOCATION_INFO_INIT;
+    mmbError error = mmb_allocation_get_info(allocation, &info);
+    if (error)
+        return error;
+    if (!out_native || !out_offset)
+        return mmb_fail(MMB_INVALID_ARG, "allocation_native: out_native or out_offset is NULL");
+    *out_native = info.native;
+    *out_offset = info.native_offset;
+    return MMB_OK;
+}
+
+void *mmb_device_ptr(const mmbAllocation *allocation)
+{
+    struct mmb_place place;
+    if (mmb_place_of(allocation, "device_ptr", &place))
+        return NULL;
+    if (!place.backend->has_no_pointers)
+        return (void *)(place.memory.address + place.offset);
+    mmb_fail(MMB_UNSUPPORTED, "device_ptr: memory of backend %s has no pointers",
+             place.backend->ops->name);
+    return NULL;
+}
+
+mmbError mmb_advise(mmbAllocation *allocation, size_t offset, size_t n_bytes, mmbAdvice advice)
+{
+    struct mmb_place place;
+    mmbError error = mmb_place_of(allocation, "advise", &place);
+    if (error)
+        return error;
+    if (offset > place.n_bytes || n_bytes > place.n_bytes - offset)
+        return mmb_fail(MMB_INVALID_SIZE, "advise: %zu B at %zu of an object of %zu B", n_bytes,
+                        offset, place.n_bytes);
+    if ((unsigned)advice > MMB_ADVISE_HUGE_PAGES)
+        return mmb_fail(MMB_INVALID_ARG, "advise: unknown advice %d", (int)advice);
+    if (!place.backend->ops->advise)
+        return mmb_fail(MMB_UNSUPPORTED, "advise: backend %s takes no advice",
+                        place.backend->ops->name);
+    if (n_bytes == 0)
+        return MMB_OK;
+    return place.backend->ops->advise(place.backend, &place.memory, place.offset + offset, n_bytes,
+                                      advice);
+}

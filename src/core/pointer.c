@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Raw pointers over an interface, for containers and programs that know no handles. Owns nothing;
+ * the record behind a pointer is found through the map of chunks. */
+#include <mmb/pointer.h>
+#include <mmb/copy.h>
+#include "src/base/checked.h"
+#include "src/base/error.h"
+#include "src/core/allocation.h"
+#include "src/core/place.h"
+#include "src/core/registry.h"
+
+static void *address_of(const mmbAllocation *allocation)
+{
+    return allocation->host ? allocation->host : mmb_device_ptr(allocation);
+}
+
+static mmbError check_pointers(const mmbMemInterface *interface, const char *function)
+{
+    mmbError error = mmb_interface_check(interface, function);
+    if (!error && interface->backend->has_no_pointers)
+        error = mmb_fail(MMB_UNSUPPORTED, "%s: memory of backend %s has no pointers", function,
+                         interface->backend->ops->name);
+    return error;
+}
+
+static void *allocate(mmbMemInterface *interface, size_t n_bytes, size_t alignment)
+{
+    mmbAllocation *record;
+    if (mmb_interface_allocate(interface, n_bytes, alignment, &record))
+        return NULL;
+    return address_of(record);
+}
+
+void *mmb_malloc(mmbMemInterface *interface, size_t n_bytes)
+{
+    return check_pointers(interface, "malloc") ? NULL : allocate(interface, n_bytes, 16);
+}
+
+void *mmb_calloc(mmbMemInterface *interface, size_t count, size_t n_bytes)
+{
+    if (check_pointers(interface, "calloc"))
+        return NULL;
+    size_t total;
+    if (!mmb_mul_size(count, n_bytes, &total)) {
+        mmb_fail(MMB_INVALID_SIZE, "calloc: %zu elements of %zu B overflow", count, n_bytes);
+        return NULL;
+    }
+    mmbAllocation *record;
+    if (mmb_interface_allocate(interface, total, 16, &record))
+        return NULL;
+    if (mmb_memset(record, 0, 0, total)) {
+        mmb_allocation_release(record, "calloc");
+        return NULL;
+    }
+    return address_of(record);
+}
+
+void *mmb_aligned_alloc(mmbMemInterface *interface, size_t alignment, size_t n_bytes)
+{
+    if (check_pointers(interface, "aligned_alloc"))
+        return NULL;
+    if (!mmb_is_power_of_two(alignment)) {
+        mmb_fail(MMB_INVALID_ARG, "aligned_alloc: alignment %zu is no power of two", alignment);
+        return NULL;
+    }
+    return allocate(interface, n_bytes, alignment);
+}
+
+static bool serves(const mmbMemInterface *interface, const mmbMemInterface *owner)
+{
+    while (interface && interface != owner)
+        interface = interface->fallback;
+    return interface != NULL;
+}
+
+/* The handle behind a pointer that was given out by this interface or its fallbacks. */
+static mmbError find(mmbMemInterface *interface, const void *ptr, const char *function,
+                     mmbAllocation **out_record)
+{
+    mmbAllocation *record = mmb_allocation_at((uintptr_t)ptr);
+    if (!record || address_of(record) != ptr)
+        return mmb_fail(MMB_INVALID_ALLOCATION, "%s: no live block starts at %p", function, ptr);
+    mmbMemInterface *owner = mmb_record_allocator(mmb_allocation_block(record))->interface;
+    if (!serves(interface, owner))
+        return mmb_fail(MMB_INVALID_ALLOCATION, "%s: %p belongs to another interface", function,
+                        ptr);
+    *out_record = record;
+    return MMB_OK;
+}
+
+mmbError mmb_free_ptr(mmbMemInterface *interface, void *ptr)
+{
+    mmbError error = mmb_interface_check(interface, "free_ptr");
+    mmbAllocation *record;
+    if (error || !ptr)
+        return error;
+    error = find(interface, ptr, "free_ptr", &record);
+    return error ? error : mmb_allocation_release(record, "free_ptr");
+}
+
+mmbError mmb_free_sized(mmbMemInterface *interface, void *ptr, size_t n_bytes, size_t alignment)
+{
+    mmbError error = mmb_interface_check(interface, "free_sized");
+    mmbAllocation *record;
+    if (error || !ptr)
+        return error;
+    if (alignment && (!mmb_is_power_of_two(alignment) || (uintptr_t)ptr & (alignment - 1)))
+        return mmb_fail(MMB_INVALID_ARG, "free_sized: %p does not have alignment %zu", ptr,
+                        alignment);
+    error = find(interface, ptr, "free_sized", &record);
+    if (error)
+        return error;
+    if (mmb_record_bytes(record) != n_bytes)
+        return mmb_fail(MMB_INVALID_SIZE, "free_sized: %p has %zu B, not %zu", ptr,
+                        mmb_record_bytes(record), n_bytes);
+    return mmb_allocation_release(record, "free_sized");
+}
+
+size_t mmb_usable_size(mmbMemInterface *interface, const void *ptr)
+{
+    mmbAllocation *record;
+    struct mmb_place place;
+    if (mmb_interface_check(interface, "usable_size") || !ptr ||
+        find(interface, ptr, "usable_size", &record) || mmb_place_of(record, "usable_size", &place))
+        return 0;
+    return place.usable;
+}
+
+/* A pointer may move, so no record is kept behind: the new block replaces the old one. */
+static void *replace(mmbAllocation *record, size_t n_bytes)
+{
+    mmbAllocation *fresh;
+    size_t keep;
+    struct mmb_allocator *allocator = mmb_record_allocator(record);
+    if (mmb_block_replace(record, n_bytes, allocator->interface, &fresh, &keep))
+        return NULL;
+    allocator->ops->free(allocator, record, mmb_record_bytes(record), keep);
+    return address_of(fresh);
+}
+
+void *mmb_realloc(mmbMemInterface *interface, void *ptr, size_t n_bytes)
+{
+    if (!ptr)
+        return mmb_malloc(interface, n_bytes);
+    mmbAllocation *record;
+    if (check_pointers(interface, "realloc") || find(interface, ptr, "realloc", &record) ||
+        mmb_allocation_check_movable(record, "realloc"))
+        return NULL;
+    if (n_bytes == 0) {
+        mmb_fail(MMB_INVALID_SIZE, "realloc: 0 bytes; use mmb_free_ptr");
+        return NULL;
+    }
+    if (mmb_allocation_block(record) != record)
+        return mmb_reallocate(record, n_bytes) ? NULL : address_of(record);
+    struct mmb_allocator *allocator = mmb_record_allocator(record);
+    mmbError error = allocator->ops->resize(allocator, record, mmb_record_bytes(record), n_bytes);
+    if (error == MMB_UNSUPPORTED)
+        return replace(record, n_bytes);
+    return error ? NULL : ptr;
+}
