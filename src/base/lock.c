@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The slow half of struct mmb_lock, and struct mmb_mutex. Owns no lock of its own.
+ *
+ * A futex would wake waiters sooner, but then every release is an atomic exchange, and a release is
+ * on the path of every page-strategy call. The sections are so short that a waiter rarely gets past
+ * spinning unless the holder was descheduled, and then it has to wait for the scheduler in any
+ * case. */
+#include "src/base/lock.h"
+#include <errno.h>
+#include <sched.h>
+#include <time.h>
+
+/* 6 rounds of 1, 2, 4 .. 32 pauses: 63 of them, between 0.5 and 3 us, which is some ten sections'
+ * time. */
+#define SPIN_ROUNDS 6
+/* Then the processor is offered to the holder; with more runnable threads than this it takes the
+ * sleeps. */
+#define YIELD_ROUNDS 16
+/* A yield does not help when the holder has a lower real-time priority. 20 us is less than a time
+ * slice, and 1 ms bounds how late a sleeper notices. */
+#define SLEEP_FIRST_NS   20000
+#define SLEEP_LONGEST_NS 1000000
+
+static long wait_a_while(unsigned round, long sleep_ns)
+{
+    struct timespec request = {0, sleep_ns};
+
+    if (round < SPIN_ROUNDS) {
+        for (unsigned i = 0; i < 1u << round; i++)
+            mmb_pause();
+        return sleep_ns;
+    }
+    if (round < SPIN_ROUNDS + YIELD_ROUNDS) {
+        sched_yield();
+        return sleep_ns;
+    }
+    nanosleep(&request, NULL); /* a signal only makes it look sooner */
+    return sleep_ns * 2 < SLEEP_LONGEST_NS ? sleep_ns * 2 : SLEEP_LONGEST_NS;
+}
+
+/* Waiters read until the lock looks free, so that the cache line stays shared and the holder's
+ * release is not slowed by their exchanges. The reads are relaxed: only the exchange that wins has
+ * to see what the holder wrote. */
+void mmb_lock_acquire_contended(struct mmb_lock *lock)
+{
+    int saved_errno = errno; /* malloc, which may be us, must not change it when it succeeds */
+    long sleep_ns = SLEEP_FIRST_NS;
+    unsigned round = 0;
+
+    do {
+        while (atomic_load_explicit(&lock->held, memory_order_relaxed) != 0)
+            sleep_ns = wait_a_while(round++, sleep_ns);
+    } while (atomic_exchange_explicit(&lock->held, 1, memory_order_acquire) != 0);
+    errno = saved_errno;
+}
+
+static void expect_success(int result)
+{
+    MMB_ASSERT(result == 0);
+    (void)result;
+}
+
+void mmb_mutex_init(struct mmb_mutex *mutex)
+{
+    expect_success(pthread_mutex_init(&mutex->native, NULL));
+}
+
+void mmb_mutex_destroy(struct mmb_mutex *mutex)
+{
+    expect_success(pthread_mutex_destroy(&mutex->native));
+}
+
+void mmb_mutex_lock(struct mmb_mutex *mutex)
+{
+    expect_success(pthread_mutex_lock(&mutex->native));
+}
+
+void mmb_mutex_unlock(struct mmb_mutex *mutex)
+{
+    expect_success(pthread_mutex_unlock(&mutex->native));
+}
