@@ -17,7 +17,6 @@ static mmbError hand_over(mmbError error, mmbEvent *event, const char *function,
         error = mmb_event_take_objects(event);
     if (error != MMB_OK)
         goto destroy_event;
-    event->is_detached = out_event == NULL;
     error = mmb_worker_submit(event, function);
     if (error != MMB_OK)
         goto drop_objects;
@@ -29,13 +28,14 @@ drop_objects:
     if (has_work)
         mmb_event_drop_objects(event);
 destroy_event:
-    mmb_event_destroy(event);
+    mmb_worker_destroy_event(event);
     return error;
 }
 
-static mmbEvent *create_event(const char *function, mmbAllocation *dst, const mmbAllocation *src)
+static mmbEvent *create_event(const char *function, mmbAllocation *dst, const mmbAllocation *src,
+                              bool is_detached)
 {
-    mmbEvent *event = mmb_event_create(function);
+    mmbEvent *event = mmb_worker_create_event(function, is_detached);
     if (event != NULL) {
         event->dst = dst;
         event->src = src;
@@ -45,7 +45,7 @@ static mmbEvent *create_event(const char *function, mmbAllocation *dst, const mm
 
 static mmbError enqueue_run(const struct mmb_run *run, mmbEvent **out_event)
 {
-    mmbEvent *event = create_event(run->function, run->dst, run->src);
+    mmbEvent *event = create_event(run->function, run->dst, run->src, out_event == NULL);
     if (event == NULL)
         return MMB_OUT_OF_MEMORY;
     return hand_over(mmb_transfer_prepare_run(run, &event->transfer), event, run->function,
@@ -55,7 +55,7 @@ static mmbError enqueue_run(const struct mmb_run *run, mmbEvent **out_event)
 static mmbError enqueue_nd(struct mmb_copy_request *request, mmbAllocation *dst,
                            const mmbAllocation *src, mmbEvent **out_event)
 {
-    mmbEvent *event = create_event(request->function, dst, src);
+    mmbEvent *event = create_event(request->function, dst, src, out_event == NULL);
     if (event == NULL)
         return MMB_OUT_OF_MEMORY;
     return hand_over(mmb_transfer_prepare_nd(request, dst, src, &event->transfer), event,
@@ -74,7 +74,7 @@ static mmbError check_stream(const char *function, const void *native_stream)
 
 mmbError mmb_copy_async(mmbAllocation *dst, const mmbAllocation *src, mmbEvent **out_event)
 {
-    mmbEvent *event = create_event("copy_async", dst, src);
+    mmbEvent *event = create_event("copy_async", dst, src, out_event == NULL);
     if (event == NULL)
         return MMB_OUT_OF_MEMORY;
     return hand_over(mmb_transfer_prepare_whole("copy_async", dst, src, &event->transfer), event,
@@ -116,7 +116,7 @@ mmbError mmb_memset_async(mmbAllocation *dst, size_t offset, int value, size_t n
                           mmbEvent **out_event)
 {
     struct mmb_run run = {"memset_async", dst, NULL, offset, 0, n_bytes};
-    mmbEvent *event = create_event(run.function, dst, NULL);
+    mmbEvent *event = create_event(run.function, dst, NULL, out_event == NULL);
     if (event == NULL)
         return MMB_OUT_OF_MEMORY;
     return hand_over(mmb_transfer_prepare_fill(&run, value, &event->transfer), event, run.function,

@@ -1,31 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Events as the user sees them. An event's memory goes back to the library's metadata, which stays
- * mapped: a stale handle is refused by its magic. Locks: only those of the worker. */
+/* Events as the user sees them. Owns nothing; the worker owns events, and its mutex is the only
+ * lock that is taken on the way. */
 #include "src/core/event.h"
-#include "src/base/meta.h"
+#include "src/base/error.h"
 #include "src/core/registry.h"
 #include "src/core/worker.h"
-
-mmbEvent *mmb_event_create(const char *function)
-{
-    mmbEvent *event = mmb_meta_alloc(sizeof(*event));
-    if (event == NULL) {
-        mmb_fail(MMB_OUT_OF_MEMORY, "%s: no metadata left for an event", function);
-        return NULL;
-    }
-    mmb_list_init(&event->all_link);
-    mmb_list_init(&event->queue_link);
-    atomic_store_explicit(&event->magic, MMB_EVENT_MAGIC, memory_order_relaxed);
-    return event;
-}
-
-void mmb_event_destroy(mmbEvent *event)
-{
-    if (event == NULL)
-        return;
-    atomic_store_explicit(&event->magic, 0, memory_order_relaxed);
-    mmb_meta_free(event, sizeof(*event));
-}
 
 mmbError mmb_event_take_objects(mmbEvent *event)
 {
@@ -47,13 +26,12 @@ void mmb_event_drop_objects(mmbEvent *event)
         mmb_allocation_end_copy(event->src);
 }
 
-static mmbError check_event(mmbEvent *event, const char *function)
+static mmbError check_event(const mmbEvent *event, const char *function)
 {
     mmbError error = mmb_library_check(function);
     if (error != MMB_OK)
         return error;
-    if (event == NULL ||
-        atomic_load_explicit(&event->magic, memory_order_relaxed) != MMB_EVENT_MAGIC)
+    if (!mmb_worker_owns_event(event))
         return mmb_fail(MMB_INVALID_ARG, "%s: not a live event", function);
     return MMB_OK;
 }

@@ -7,11 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <mmb/copy_async.h>
-#include "src/base/error.h"
 #include "src/base/list.h"
 #include "src/core/copy.h"
 
-#define MMB_EVENT_MAGIC 0x6d6d626576656e74ull /* cleared by release */
+#define MMB_EVENT_MAGIC      0x6d6d626576656e74ull /* cleared by release */
+#define MMB_EVENT_SLOT_BYTES 1024u
 
 /* Invariants, for an event that was submitted: it is in the worker's list of all events until it is
  * released; in the queue until the worker takes it. holds_objects from the submission until the
@@ -20,20 +20,18 @@ struct mmbEvent {
     _Atomic uint64_t magic;
     mmbAllocation *dst;
     const mmbAllocation *src; /* NULL for a fill */
+    bool is_detached;         /* nobody waits: the worker releases it */
     struct mmb_transfer transfer;
     struct mmb_list all_link;
     struct mmb_list queue_link;
-    bool is_detached;   /* nobody waits: the worker releases it */
     bool holds_objects; /* dst and src are busy */
     bool is_done;
+    bool is_orphan; /* the process was forked before it was done */
     mmbError error; /* of the copy */
-    char detail[MMB_DETAIL_BYTES];
+    char *detail;   /* owned; NULL: there was no metadata for it */
 };
-
-/* Zeroed but for the magic; not submitted. NULL and the detail when there is no metadata. */
-mmbEvent *mmb_event_create(const char *function);
-/* NULL is allowed. Not in any list any more, holds no objects. */
-void mmb_event_destroy(mmbEvent *event);
+_Static_assert(sizeof(struct mmbEvent) <= MMB_EVENT_SLOT_BYTES - sizeof(void *),
+               "an event fits its slot");
 
 /* Makes both objects busy. Undone when it fails. */
 mmbError mmb_event_take_objects(mmbEvent *event);

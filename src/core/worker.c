@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The copy thread, its queue and the list of all events. One mutex guards both lists, the thread's
- * state and every event's outcome; it is a leaf but for metadata, and is never held while a copy
- * runs, while objects are released or while something is logged. It is held while the thread is
- * created, which calls malloc: nothing on the way of malloc may come here. */
+/* The copy thread, its queue and all events. One mutex guards both lists, the slots of events, the
+ * thread's state and every event's outcome; it is a leaf but for metadata, and is never held while
+ * a copy runs or while objects are released. It is held while the thread is created, which calls
+ * malloc: nothing on the way of malloc may come here.
+ *
+ * An event that the user gets is a slot that is only ever reused for events, so that a stale or
+ * foreign handle is refused, not followed. Detached ones come and go by the million and are no
+ * handles; they live in common metadata. */
 #include "src/core/worker.h"
 #include <pthread.h>
 #include <signal.h>
-#include <string.h>
+#include "src/base/error.h"
 #include "src/base/lock.h"
 #include "src/base/log.h"
+#include "src/base/meta.h"
 #include "src/core/event.h"
+#include "src/core/handles.h"
 
 static struct {
     struct mmb_mutex mutex;
@@ -17,14 +23,113 @@ static struct {
     pthread_cond_t done; /* some event is done */
     struct mmb_list queue;
     struct mmb_list all;
+    struct mmb_handles slots;
     pthread_t thread;
     bool is_running; /* `thread` exists */
     bool is_closing;
+    bool is_watching_forks;
 } worker = {.mutex = MMB_MUTEX_INIT,
             .work = PTHREAD_COND_INITIALIZER,
             .done = PTHREAD_COND_INITIALIZER,
             .queue = MMB_LIST_INIT(worker.queue),
-            .all = MMB_LIST_INIT(worker.all)};
+            .all = MMB_LIST_INIT(worker.all),
+            .slots = MMB_HANDLES_INIT(MMB_EVENT_SLOT_BYTES)};
+
+/* ---- fork ---- */
+
+static void prepare_fork(void)
+{
+    mmb_mutex_lock(&worker.mutex);
+}
+
+static void go_on_in_parent(void)
+{
+    mmb_mutex_unlock(&worker.mutex);
+}
+
+/* The thread does not exist here, and its half-done copy will never be completed. Objects of
+ * detached copies stay busy until the library is finalized: nobody in the child could tell what is
+ * in them. */
+static void go_on_in_child(void)
+{
+    MMB_LIST_FOR_EACH (node, &worker.all) {
+        mmbEvent *event = MMB_CONTAINER_OF(node, mmbEvent, all_link);
+        mmb_list_remove(&event->queue_link);
+        if (event->is_done)
+            continue;
+        event->is_done = true;
+        event->error = MMB_ERROR;
+        event->is_orphan = true;
+    }
+    mmb_list_init(&worker.queue);
+    worker.work = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+    worker.done = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+    worker.is_running = false;
+    worker.is_closing = false;
+    mmb_mutex_unlock(&worker.mutex);
+}
+
+/* Mutex held. Handlers cannot be taken back, so they are installed once, and only in programs that
+ * copy asynchronously. What other parts of the library installed before runs after prepare_fork, so
+ * the worker's mutex comes before their locks. */
+static int watch_forks(void)
+{
+    if (worker.is_watching_forks)
+        return 0;
+    int result = pthread_atfork(prepare_fork, go_on_in_parent, go_on_in_child);
+    worker.is_watching_forks = result == 0;
+    return result;
+}
+
+/* ---- events ---- */
+
+/* Mutex held. */
+static mmbEvent *take_slot(void)
+{
+    if (watch_forks() != 0 || mmb_handles_open(&worker.slots, "events") != MMB_OK)
+        return NULL;
+    return mmb_handles_take(&worker.slots);
+}
+
+mmbEvent *mmb_worker_create_event(const char *function, bool is_detached)
+{
+    mmbEvent *event;
+    if (is_detached) {
+        event = mmb_meta_alloc(sizeof(*event));
+    } else {
+        mmb_mutex_lock(&worker.mutex);
+        event = take_slot();
+        mmb_mutex_unlock(&worker.mutex);
+    }
+    if (event == NULL) {
+        mmb_fail(MMB_OUT_OF_MEMORY, "%s: no metadata left for an event", function);
+        return NULL;
+    }
+    event->is_detached = is_detached;
+    mmb_list_init(&event->all_link);
+    mmb_list_init(&event->queue_link);
+    atomic_store_explicit(&event->magic, MMB_EVENT_MAGIC, memory_order_relaxed);
+    return event;
+}
+
+void mmb_worker_destroy_event(mmbEvent *event)
+{
+    mmb_meta_strfree(event->detail);
+    if (event->is_detached) {
+        mmb_meta_free(event, sizeof(*event));
+        return;
+    }
+    atomic_store_explicit(&event->magic, 0, memory_order_relaxed);
+    mmb_mutex_lock(&worker.mutex);
+    mmb_handles_give(&worker.slots, event);
+    mmb_mutex_unlock(&worker.mutex);
+}
+
+bool mmb_worker_owns_event(const mmbEvent *event)
+{
+    return mmb_handles_own(&worker.slots, event) &&
+           atomic_load_explicit(&event->magic, memory_order_relaxed) == MMB_EVENT_MAGIC;
+}
 
 /* ---- leaving flight ---- */
 
@@ -44,7 +149,7 @@ static void release(mmbEvent *event)
     mmb_mutex_unlock(&worker.mutex);
     if (is_last)
         mmb_event_drop_objects(event);
-    mmb_event_destroy(event);
+    mmb_worker_destroy_event(event);
 }
 
 /* ---- the thread ---- */
@@ -68,17 +173,17 @@ static mmbEvent *take(void)
 static void run(mmbEvent *event)
 {
     mmbError error = mmb_transfer_run(&event->transfer);
-    if (error != MMB_OK)
-        strncpy(event->detail, mmb_error_detail(), sizeof(event->detail) - 1);
     if (event->is_detached) {
         if (error != MMB_OK)
             mmb_log(MMB_LOG_ERROR, "a copy that nobody waits for failed: %s: %s",
-                    mmb_error_name(error), event->detail);
+                    mmb_error_name(error), mmb_error_detail());
         release(event);
         return;
     }
+    char *detail = error != MMB_OK ? mmb_meta_strdup(mmb_error_detail()) : NULL;
     mmb_mutex_lock(&worker.mutex);
     event->error = error;
+    event->detail = detail;
     event->is_done = true;
     pthread_cond_broadcast(&worker.done);
     mmb_mutex_unlock(&worker.mutex);
@@ -95,9 +200,12 @@ static void *work(void *unused)
 static int start_thread(void)
 {
     sigset_t all, before;
+    int result = watch_forks();
+    if (result != 0)
+        return result;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int result = pthread_create(&worker.thread, NULL, work, NULL);
+    result = pthread_create(&worker.thread, NULL, work, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (result == 0)
         pthread_setname_np(worker.thread, "mmb-copy");
@@ -155,6 +263,13 @@ bool mmb_worker_query(mmbEvent *event)
     return is_done;
 }
 
+static const char *reason_of(const mmbEvent *event)
+{
+    if (event->is_orphan)
+        return "event_wait: the process was forked before the copy was done";
+    return event->detail != NULL ? event->detail : "event_wait: the copy failed";
+}
+
 mmbError mmb_worker_wait(mmbEvent *event)
 {
     mmb_mutex_lock(&worker.mutex);
@@ -163,7 +278,7 @@ mmbError mmb_worker_wait(mmbEvent *event)
     mmb_mutex_unlock(&worker.mutex);
     mmbError error = event->error;
     if (error != MMB_OK)
-        mmb_fail(error, "%s", event->detail);
+        mmb_fail(error, "%s", reason_of(event));
     release(event);
     return error;
 }
@@ -180,41 +295,6 @@ void mmb_worker_close(void)
     MMB_LIST_FOR_EACH_SAFE (node, following, &worker.all)
         release(MMB_CONTAINER_OF(node, mmbEvent, all_link));
     mmb_mutex_lock(&worker.mutex);
-    worker.is_running = false;
-    worker.is_closing = false;
-    mmb_mutex_unlock(&worker.mutex);
-}
-
-/* ---- fork ---- */
-
-void mmb_worker_fork_prepare(void)
-{
-    mmb_mutex_lock(&worker.mutex);
-}
-
-void mmb_worker_fork_parent(void)
-{
-    mmb_mutex_unlock(&worker.mutex);
-}
-
-/* The thread does not exist here, and its half-done copy will never be completed. Objects of
- * detached copies stay busy until the library is finalized: nobody in the child could tell what is
- * in them. */
-void mmb_worker_fork_child(void)
-{
-    static const char reason[] = "the process was forked before the copy was done";
-    MMB_LIST_FOR_EACH (node, &worker.all) {
-        mmbEvent *event = MMB_CONTAINER_OF(node, mmbEvent, all_link);
-        mmb_list_remove(&event->queue_link);
-        if (event->is_done)
-            continue;
-        event->is_done = true;
-        event->error = MMB_ERROR;
-        memcpy(event->detail, reason, sizeof(reason));
-    }
-    mmb_list_init(&worker.queue);
-    worker.work = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
-    worker.done = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     worker.is_running = false;
     worker.is_closing = false;
     mmb_mutex_unlock(&worker.mutex);

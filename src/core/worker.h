@@ -7,6 +7,14 @@
 #include <mmb/error.h>
 #include <mmb/types.h>
 
+/* A zeroed event for the caller to fill, or NULL and the detail. A detached one is nobody's handle
+ * and there can be as many as memory holds; of the others 65,536 can wait to be waited for. */
+mmbEvent *mmb_worker_create_event(const char *function, bool is_detached);
+/* Of one that was not submitted. */
+void mmb_worker_destroy_event(mmbEvent *event);
+/* Lock-free; any pointer, NULL too. */
+bool mmb_worker_owns_event(const mmbEvent *event);
+
 /* Hands over an event whose transfer is prepared and whose objects are busy. One with nothing to
  * copy is done at once. MMB_OUT_OF_MEMORY: the thread cannot be started; MMB_NOT_INITIALIZED: the
  * library is being finalized; then the event is still the caller's. A detached event is never the
@@ -23,10 +31,7 @@ mmbError mmb_worker_wait(mmbEvent *event);
  * other thread is inside a call. The worker can be used again afterwards. */
 void mmb_worker_close(void);
 
-/* Around fork: the worker's mutex is held from prepare to parent or child. Take it before the locks
- * of records and metadata. In the child, copies that were not done have failed. */
-void mmb_worker_fork_prepare(void);
-void mmb_worker_fork_parent(void);
-void mmb_worker_fork_child(void);
+/* Around fork it looks after itself. In the child, copies that were not done have failed; the next
+ * one starts a thread of the child's own. */
 
 #endif
