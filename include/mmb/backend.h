@@ -151,6 +151,24 @@ typedef struct mmbBackendOps {
     mmbError (*set)(void *user, void *dst, int value, size_t n);
 } mmbBackendOps;
 
+/** Whether a backend can be used here (mmb_backend_get_info()). */
+typedef struct mmbBackendInfo {
+    size_t size;         /**< sizeof(mmbBackendInfo) */
+    const char *name;    /**< as mmb_backend_name() gives it */
+    const char *detail;  /**< "", or why it cannot be used: until this thread's next failure */
+    bool built;          /**< compiled in, or registered by the user */
+    bool available;      /**< built, and the runtime and the device that it needs are here */
+    uint8_t reserved[6]; /**< 0 */
+} mmbBackendInfo;
+/** Initialises an mmbBackendInfo. */
+#define MMB_BACKEND_INFO_INIT                                                                      \
+    {                                                                                              \
+        sizeof(mmbBackendInfo), 0, 0, false, false,                                                \
+        {                                                                                          \
+            0                                                                                      \
+        }                                                                                          \
+    }
+
 /**
  * A backend's name, such as "MMAP"; a user's backend has the name it was registered with.
  * @param backend  any value
@@ -160,6 +178,18 @@ typedef struct mmbBackendOps {
  * @since 0.1
  */
 MMB_API const char *mmb_backend_name(mmbBackend backend);
+
+/**
+ * Tells whether a backend is built in and usable on this machine. A backend that needs a runtime
+ * looks for it and for a device.
+ * @param backend  any value but DEFAULT
+ * @param[out] out_info  required; its `size` is set by the caller
+ * @retval MMB_INVALID_ARG no such backend, or DEFAULT; or out_info is NULL or its size is below the
+ *         first release's
+ * @note Thread-safe.
+ * @since 0.1
+ */
+MMB_API mmbError mmb_backend_get_info(mmbBackend backend, mmbBackendInfo *out_info);
 
 /**
  * Makes a backend of the user's own known, until the last mmb_finalize(). It serves every layer and

@@ -140,6 +140,10 @@ mmbError mmb_region_import(const void *buffer, size_t n_bytes, mmbRegionProvider
 mmbError mmb_region_release(mmbRegionView *);
 mmbError mmb_region_hold(mmbAllocation *);
 mmbError mmb_region_unhold(mmbAllocation *);
+/* What came after the agreed declarations. */
+#ifdef MMB_BACKEND_INFO_INIT
+mmbError mmb_backend_get_info(mmbBackend, mmbBackendInfo *);
+#endif
 #ifdef __cplusplus
 }
 #endif

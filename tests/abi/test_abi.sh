@@ -24,8 +24,12 @@ layout_is_recorded() {
     layout project -I"$MMB_SRCDIR/include" -include mmb.h && diff "$abi/layout.lp64" "$tap_dir/project"
 }
 
+# The project may say more, nothing else.
 layout_is_the_contract() {
-    layout contract -include "$contract" && diff "$tap_dir/contract" "$tap_dir/project"
+    layout contract -include "$contract" || return 1
+    diff "$tap_dir/contract" "$tap_dir/project" | grep '^<' >"$tap_dir/changed"
+    cat "$tap_dir/changed"
+    test ! -s "$tap_dir/changed"
 }
 
 # Redeclaring a function with another type is an error.
@@ -67,6 +71,16 @@ mapped() {
     sed -n 's/^ *\(mmb_[a-z0-9_]*\);$/\1/p' "$MMB_SRCDIR/libmmb.map" | sort
 }
 
+# Those functions of the map that a header declares: all, but for the agreed declarations.
+declared() {
+    if test "$1" = "$contract"; then
+        contract_words >"$tap_dir/words"
+        mapped | comm -12 - "$tap_dir/words"
+    else
+        mapped
+    fi
+}
+
 exports_are_the_map() {
     nm -D --defined-only "$library" | sed -n 's/.* [A-Z] \(mmb_[a-z0-9_]*\)@.*/\1/p' | sort >"$tap_dir/exported"
     mapped | diff - "$tap_dir/exported"
@@ -78,13 +92,13 @@ nothing_else_is_exported() {
     test ! -s "$tap_dir/foreign"
 }
 
-# A program that uses every function by the given header, linked with the library.
+# A program that uses every function that the given header has, linked with the library.
 links() {
     header=$1
     shift
     {
         echo 'static void (*volatile functions[])(void) = {'
-        mapped | sed 's/.*/    (void (*)(void))&,/'
+        declared "$header" | sed 's/.*/    (void (*)(void))&,/'
         echo '};'
         echo 'int main(void) { return functions[0] ? 0 : 1; }'
     } >"$tap_dir/all.c"
@@ -94,7 +108,7 @@ links() {
 
 version_is_configured() {
     for part in MAJOR MINOR PATCH; do
-        sed -n "s/^#define MMB_VERSION_$part  *//p" "$MMB_SRCDIR/include/mmb/version.h"
+        sed -n "s/^#define MMB_VERSION_$part  *\([0-9]*\).*/\1/p" "$MMB_SRCDIR/include/mmb/version.h"
     done | tr '\n' '.' >"$tap_dir/version"
     echo "header: $(cat "$tap_dir/version"), configure: $MMB_VERSION"
     test "$(cat "$tap_dir/version")" = "$MMB_VERSION."
