@@ -46,6 +46,8 @@ layers_tests() {
     file src/builtin.c '#include "layers/host/malloc.h"' '#include "interfaces/stack.h"'
     file src/core/space.c '#include "config.h"' '#ifdef MMB_HAVE_HWLOC' '#endif'
     file examples/x.c '#include <mmb.h>'
+    file tools/a.h
+    file tests/tools/test_a.c '#include "tools/a.h"'
     tap_run 'check-layers accepts downward includes' accepts check-layers
     file layers/host/malloc.c '#include "src/core/space.h"'
     tap_run 'check-layers refuses a higher rank' refuses check-layers 'layers/host/malloc.c:1: includes a higher rank'
