@@ -23,17 +23,6 @@ static mmbError init_with(const char *path)
     return mmb_init(&options);
 }
 
-/* A file with that text; the name is file_name. */
-static void put_file(const char *text)
-{
-    const char *folder = getenv("TMPDIR");
-    snprintf(file_name, sizeof file_name, "%.40s/mmb-xml-XXXXXX", folder ? folder : "/tmp");
-    int fd = mkstemp(file_name);
-    CU_ASSERT_FATAL(fd >= 0);
-    CU_ASSERT_EQUAL(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    close(fd);
-}
-
 static void set_up(void)
 {
     unsetenv("MMB_TOPOLOGY_XML");
@@ -71,6 +60,17 @@ MMB_SUITE_WITH("core/discovery", set_up, tear_down,
 
 #include <dlfcn.h>
 #include <hwloc.h>
+
+/* A file with that text; the name is file_name. */
+static void put_file(const char *text)
+{
+    const char *folder = getenv("TMPDIR");
+    snprintf(file_name, sizeof file_name, "%.40s/mmb-xml-XXXXXX", folder ? folder : "/tmp");
+    int fd = mkstemp(file_name);
+    CU_ASSERT_FATAL(fd >= 0);
+    CU_ASSERT_EQUAL(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+}
 
 /* hwloc's own, with counts, and a load that can be told to fail. */
 static int n_topologies, load_errnum;
@@ -137,8 +137,7 @@ static void test_discovery_refuses_a_broken_file(void)
         "",
         "not a topology\n",
         "<?xml version=\"1.0\"?>\n<topology version=\"2.0\">\n  <object type=\"Machine\"",
-        "<?xml version=\"1.0\"?>\n<!DOCTYPE topology SYSTEM \"hwloc2.dtd\">\n"
-        "<topology version=\"2.0\">\n</topology>\n",
+        "<?xml version=\"1.0\"?>\n<topology version=\"2.0\">\n</topology>\n",
         "<?xml version=\"1.0\"?>\n<html></html>\n",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
