@@ -12,16 +12,11 @@
 
 /* ---- the straight line ---- */
 
-/* The object's bytes when it is live, has a block of its own and the host can reach it; else 0,
- * which no live object has. */
-static inline size_t direct_bytes(const mmbAllocation *object)
+/* One or two words, or-ed, of objects that have a block of their own, and no stack that might have
+ * dropped it. 0, which no live word is, passes: it has no bytes to copy. */
+static inline bool is_direct(uint32_t words)
 {
-    if (!mmb_record_is_ours(object))
-        return 0;
-    uint32_t word = mmb_record_word(object);
-    if (mmb_record_state(word) > MMB_RECORD_LOCKED || object->host == NULL)
-        return 0;
-    return word & MMB_RECORD_LOW;
+    return mmb_record_state(words) <= MMB_RECORD_LOCKED;
 }
 
 static inline bool has_range(size_t n_object, size_t offset, size_t n_bytes)
@@ -29,11 +24,12 @@ static inline bool has_range(size_t n_object, size_t offset, size_t n_bytes)
     return offset <= n_object && n_bytes <= n_object - offset;
 }
 
-/* Neither byte of one is a byte of the other; differences modulo 2^64. */
+/* No byte is in both runs of n_bytes > 0: the distance, modulo 2^64, is not within n_bytes - 1 of 0
+ * on either side. */
 static inline bool are_apart(const char *a, const char *b, size_t n_bytes)
 {
-    uintptr_t distance = (uintptr_t)a - (uintptr_t)b;
-    return distance >= n_bytes && 0 - distance >= n_bytes;
+    size_t reach = n_bytes - 1;
+    return (uintptr_t)a - (uintptr_t)b + reach > 2 * reach;
 }
 
 /* ---- checks ---- */
@@ -170,31 +166,46 @@ __attribute__((noinline)) static mmbError fill_run(mmbAllocation *dst, size_t of
 
 /* ---- public ---- */
 
+/* Equal words are equal sizes; the general path takes the few that differ in their state only. */
+static inline bool are_direct_twins(const mmbAllocation *dst, const mmbAllocation *src)
+{
+    if (!mmb_record_is_ours(dst) || !mmb_record_is_ours(src))
+        return false;
+    uint32_t word = mmb_record_word(dst);
+    size_t n_bytes = word & MMB_RECORD_LOW;
+    return word == mmb_record_word(src) && is_direct(word) && n_bytes != 0 && dst->host != NULL &&
+           src->host != NULL && are_apart(dst->host, src->host, n_bytes);
+}
+
 mmbError mmb_copy(mmbAllocation *dst, const mmbAllocation *src)
 {
-    size_t n_bytes = direct_bytes(dst);
-    if (n_bytes != 0 && n_bytes == direct_bytes(src) && are_apart(dst->host, src->host, n_bytes)) {
-        memcpy(dst->host, src->host, n_bytes);
-        return MMB_OK;
-    }
-    return copy_whole(dst, src);
+    if (__builtin_expect(!are_direct_twins(dst, src), 0))
+        return copy_whole(dst, src);
+    memcpy(dst->host, src->host, mmb_record_word(dst) & MMB_RECORD_LOW);
+    return MMB_OK;
+}
+
+/* Nothing below wraps: direct objects are small, and what is not is sorted out before it is added.
+ */
+static inline bool is_direct_run(const mmbAllocation *dst, size_t doffset, const mmbAllocation *src,
+                                 size_t soffset, size_t n_bytes)
+{
+    if (!mmb_record_is_ours(dst) || !mmb_record_is_ours(src))
+        return false;
+    uint32_t to = mmb_record_word(dst), from = mmb_record_word(src);
+    return is_direct(to | from) && n_bytes - 1 < MMB_RECORD_LOW &&
+           (doffset | soffset) <= MMB_RECORD_LOW && doffset + n_bytes <= (to & MMB_RECORD_LOW) &&
+           soffset + n_bytes <= (from & MMB_RECORD_LOW) && dst->host != NULL && src->host != NULL &&
+           are_apart((char *)dst->host + doffset, (char *)src->host + soffset, n_bytes);
 }
 
 mmbError mmb_copy_1d(mmbAllocation *dst, size_t doffset, const mmbAllocation *src, size_t soffset,
                      size_t n_bytes)
 {
-    size_t n_dst = direct_bytes(dst);
-    size_t n_src = direct_bytes(src);
-    if (n_dst != 0 && n_src != 0 && has_range(n_dst, doffset, n_bytes) &&
-        has_range(n_src, soffset, n_bytes)) {
-        char *to = (char *)dst->host + doffset;
-        const char *from = (const char *)src->host + soffset;
-        if (are_apart(to, from, n_bytes)) {
-            memcpy(to, from, n_bytes);
-            return MMB_OK;
-        }
-    }
-    return copy_run(dst, doffset, src, soffset, n_bytes);
+    if (__builtin_expect(!is_direct_run(dst, doffset, src, soffset, n_bytes), 0))
+        return copy_run(dst, doffset, src, soffset, n_bytes);
+    memcpy((char *)dst->host + doffset, (const char *)src->host + soffset, n_bytes);
+    return MMB_OK;
 }
 
 mmbError mmb_copy_2d(mmbAllocation *dst, size_t dx, size_t dy, size_t dpitch,
@@ -225,12 +236,19 @@ mmbError mmb_copy_nd(mmbAllocation *dst, const size_t *doffset, const size_t *dp
     return error == MMB_OK ? mmb_transfer_run(&transfer) : error;
 }
 
+static inline bool is_direct_fill(const mmbAllocation *dst, size_t offset, size_t n_bytes)
+{
+    if (!mmb_record_is_ours(dst))
+        return false;
+    uint32_t word = mmb_record_word(dst);
+    return is_direct(word) && n_bytes - 1 < MMB_RECORD_LOW && offset <= MMB_RECORD_LOW &&
+           offset + n_bytes <= (word & MMB_RECORD_LOW) && dst->host != NULL;
+}
+
 mmbError mmb_memset(mmbAllocation *dst, size_t offset, int value, size_t n_bytes)
 {
-    size_t n_dst = direct_bytes(dst);
-    if (n_dst != 0 && has_range(n_dst, offset, n_bytes)) {
-        memset((char *)dst->host + offset, value, n_bytes);
-        return MMB_OK;
-    }
-    return fill_run(dst, offset, value, n_bytes);
+    if (__builtin_expect(!is_direct_fill(dst, offset, n_bytes), 0))
+        return fill_run(dst, offset, value, n_bytes);
+    memset((char *)dst->host + offset, value, n_bytes);
+    return MMB_OK;
 }

@@ -229,6 +229,30 @@ static void test_copy_refuses_what_is_no_live_object(void)
     world_free(good);
 }
 
+/* Releasing touches no record, so a stale handle looks alive but to its stack. */
+static void test_copy_refuses_what_a_stack_released(void)
+{
+    mmbMemSpaceConfig config = MMB_MEMSPACE_CONFIG_DEFAULT;
+    mmbMemSpace *space = NULL;
+    mmbMemInterface *stack = NULL;
+    mmbAllocation *below = NULL, *above = NULL, *other = world_new(WORLD_HOST, 64);
+    mmbStackMark mark;
+    config.interface_opts.strategy = MMB_STRATEGY_STACK;
+    CU_ASSERT_EQUAL_FATAL(mmb_register_memory(MMB_DRAM, MMB_CPU, &config, &space), MMB_OK);
+    CU_ASSERT_EQUAL_FATAL(mmb_create_interface(space, NULL, &stack), MMB_OK);
+    CU_ASSERT_EQUAL_FATAL(mmb_allocate(64, stack, &below), MMB_OK);
+    CU_ASSERT_EQUAL_FATAL(mmb_stack_mark(stack, &mark), MMB_OK);
+    CU_ASSERT_EQUAL_FATAL(mmb_allocate(64, stack, &above), MMB_OK);
+    CU_ASSERT_EQUAL(mmb_copy(above, below), MMB_OK);
+    CU_ASSERT_EQUAL_FATAL(mmb_stack_release(stack, mark), MMB_OK);
+    CU_ASSERT_EQUAL(mmb_copy(other, above), MMB_INVALID_ALLOCATION);
+    CU_ASSERT_EQUAL(mmb_copy_1d(above, 0, other, 0, 8), MMB_INVALID_ALLOCATION);
+    CU_ASSERT_EQUAL(mmb_memset(above, 0, 0, 8), MMB_INVALID_ALLOCATION);
+    CU_ASSERT_EQUAL(mmb_copy(other, below), MMB_OK);
+    world_free(below);
+    world_free(other);
+}
+
 /* The reason is the backend's own code, with its name in the detail. */
 /* covers: mmb_copy MMB_ERROR MMB_OUT_OF_MEMORY, mmb_copy_1d MMB_ERROR MMB_OUT_OF_MEMORY */
 static void test_copy_passes_on_a_backends_failure(void)
@@ -291,13 +315,11 @@ static void test_copy_needs_the_library(void)
     CU_ASSERT_EQUAL_FATAL(mmb_init(MMB_INIT_DEFAULT), MMB_OK); /* tear_down finalizes */
 }
 
-MMB_SUITE_WITH("core/copy", world_open, world_close,
-               T(test_copy_moves_whole_objects_between_all_places),
-               T(test_copy_1d_moves_just_its_range),
-               T(test_copy_1d_sees_overlap_through_slices_and_wrapped_objects),
-               T(test_copy_follows_an_object_that_moved),
-               T(test_copy_refuses_other_sizes_and_itself),
-               T(test_copy_1d_refuses_what_is_out_of_range),
-               T(test_copy_refuses_what_is_no_live_object),
-               T(test_copy_passes_on_a_backends_failure),
-               T(test_copy_refuses_backends_without_a_way), T(test_copy_needs_the_library))
+MMB_SUITE_WITH(
+    "core/copy", world_open, world_close, T(test_copy_moves_whole_objects_between_all_places),
+    T(test_copy_1d_moves_just_its_range),
+    T(test_copy_1d_sees_overlap_through_slices_and_wrapped_objects),
+    T(test_copy_follows_an_object_that_moved), T(test_copy_refuses_other_sizes_and_itself),
+    T(test_copy_1d_refuses_what_is_out_of_range), T(test_copy_refuses_what_is_no_live_object),
+    T(test_copy_refuses_what_a_stack_released), T(test_copy_passes_on_a_backends_failure),
+    T(test_copy_refuses_backends_without_a_way), T(test_copy_needs_the_library))
