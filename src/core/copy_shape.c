@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Checks the numbers of an nd copy, folds what is contiguous and compares the two sides byte by
- * byte. Owns nothing, takes no lock; every product and sum of the caller's numbers is checked. */
+/* Checks the numbers of a copy of n dimensions, folds what is contiguous and compares the two sides
+ * byte by byte. Owns nothing, takes no lock; every product and sum of the caller's numbers is
+ * checked. */
 #include "src/core/copy_shape.h"
 #include "src/base/checked.h"
 #include "src/base/error.h"

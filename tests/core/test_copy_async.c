@@ -371,7 +371,7 @@ static void test_copy_async_needs_the_library(void)
     CU_ASSERT_EQUAL(mmb_event_query(old, &done), MMB_INVALID_ARG);
 }
 
-MMB_SUITE_WITH("core/copy async", world_open, world_close, T(test_copy_async_moves_the_bytes),
+MMB_SUITE_WITH("core/copy_async", world_open, world_close, T(test_copy_async_moves_the_bytes),
                T(test_copy_async_takes_boxes_apart), T(test_memset_async_fills),
                T(test_copy_async_of_0_bytes_is_done_at_once),
                T(test_copy_async_keeps_its_objects_until_the_wait),

@@ -300,7 +300,7 @@ static void test_copy_nd_passes_on_a_backends_failure(void)
     world_free(src);
 }
 
-MMB_SUITE_WITH("core/copy nd", world_open, world_close, T(test_copy_nd_does_what_the_model_does),
+MMB_SUITE_WITH("core/copy_nd", world_open, world_close, T(test_copy_nd_does_what_the_model_does),
                T(test_copy_nd_inside_one_object_is_refused_exactly_on_overlap),
                T(test_copy_nd_without_pitch_is_dense), T(test_copy_nd_of_0_bytes_does_nothing),
                T(test_copy_2d_checks_every_number), T(test_copy_nd_wants_dimensions_and_arrays),

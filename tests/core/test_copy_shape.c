@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The geometry of nd copies against a model that writes down every single byte: the same bytes in
- * the same order, refused exactly when one lies outside, overlapping exactly when one is shared;
- * and no number, however large, gets past the checks. */
+/* The geometry of copies of n dimensions against a model that writes down every single byte: the
+ * same bytes in the same order, refused exactly when one lies outside, overlapping exactly when one
+ * is shared; and no number, however large, gets past the checks. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
