@@ -51,21 +51,33 @@ mmbError mmb_request_interface(mmbMemSpace *space, const mmbMemInterfaceConfig *
     return error;
 }
 
+/* A space that was registered for nothing goes again, as if nobody had asked. */
+static mmbError register_and_open(mmbMemLayer layer, mmbExecutionContext context,
+                                  mmbMemInterface **out_interface)
+{
+    struct mmb_space_registration registration;
+    mmbError error = mmb_space_register(layer, context, NULL, &registration);
+    if (error != MMB_OK)
+        return error;
+    error = mmb_interface_default(registration.space, out_interface);
+    if (error != MMB_OK)
+        mmb_space_unregister(&registration);
+    return error;
+}
+
 mmbError mmb_get_interface(mmbMemLayer layer, mmbExecutionContext context,
                            mmbMemInterface **out_interface)
 {
     mmbError error = mmb_registry_enter("get_interface");
     if (error != MMB_OK)
         return error;
-    mmbMemSpace *space = NULL;
+    mmbMemSpace *space = mmb_space_default(layer, context);
     if (!out_interface)
         error = mmb_fail(MMB_INVALID_ARG, "get_interface: out_interface is NULL");
-    else
-        space = mmb_space_default(layer, context);
-    if (error == MMB_OK && !space)
-        error = mmb_space_register(layer, context, NULL, &space);
-    if (error == MMB_OK)
+    else if (space)
         error = mmb_interface_default(space, out_interface);
+    else
+        error = register_and_open(layer, context, out_interface);
     mmb_registry_unlock();
     return error;
 }

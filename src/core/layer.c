@@ -100,6 +100,12 @@ void mmb_layer_make_known(struct mmb_layer *layer)
     mmb_list_push_back(&layers.known, &layer->link);
 }
 
+void mmb_layer_make_unknown(struct mmb_layer *layer)
+{
+    layer->known = false;
+    mmb_list_remove(&layer->link);
+}
+
 struct mmb_layer *mmb_layer_known_at(size_t index)
 {
     MMB_LIST_FOR_EACH (node, &layers.known)

@@ -40,6 +40,8 @@ void mmb_layers_close(void);
 /* NULL and the detail MMB_INVALID_LAYER when there is no such layer. */
 struct mmb_layer *mmb_layer_lookup(mmbMemLayer id);
 void mmb_layer_make_known(struct mmb_layer *layer);
+/* Undoes the last make_known. */
+void mmb_layer_make_unknown(struct mmb_layer *layer);
 /* The n-th known layer, or NULL. */
 struct mmb_layer *mmb_layer_known_at(size_t index);
 /* Called by discovery: gives a standard layer its domains (copied) and makes it known. */

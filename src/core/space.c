@@ -100,7 +100,8 @@ static mmbError make(struct plan *plan, mmbMemSpace **out_space)
 }
 
 mmbError mmb_space_register(mmbMemLayer layer, mmbExecutionContext context,
-                            const mmbMemSpaceConfig *config, mmbMemSpace **out_space)
+                            const mmbMemSpaceConfig *config,
+                            struct mmb_space_registration *out_registration)
 {
     struct plan plan = {
         .function = "register_memory",
@@ -112,10 +113,12 @@ mmbError mmb_space_register(mmbMemLayer layer, mmbExecutionContext context,
     };
     if (!plan.layer)
         return MMB_INVALID_LAYER;
-    mmbError error = make(&plan, out_space);
-    if (error == MMB_OK)
-        mmb_layer_make_known(plan.layer);
-    return error;
+    mmbError error = make(&plan, &out_registration->space);
+    if (error != MMB_OK)
+        return error;
+    out_registration->made_known = !plan.layer->known;
+    mmb_layer_make_known(plan.layer);
+    return MMB_OK;
 }
 
 static mmbError create(mmbMemLayer layer, mmbExecutionContext context,
@@ -183,6 +186,13 @@ static void close_space(mmbMemSpace *space)
     while (!mmb_list_is_empty(&space->interfaces))
         mmb_interface_close(last_interface(space));
     mmb_handles_give(&handles, space);
+}
+
+void mmb_space_unregister(const struct mmb_space_registration *registration)
+{
+    if (registration->made_known)
+        mmb_layer_make_unknown(registration->space->layer);
+    close_space(registration->space);
 }
 
 /* Interfaces and spaces other than this one that have `interface` as fallback. */
@@ -278,10 +288,10 @@ mmbError mmb_register_memory(const mmbMemLayer layer, const mmbExecutionContext 
     mmbError error = mmb_registry_enter("register_memory");
     if (error != MMB_OK)
         return error;
-    mmbMemSpace *space;
-    error = mmb_space_register(layer, ex_context, config_opts, &space);
+    struct mmb_space_registration registration;
+    error = mmb_space_register(layer, ex_context, config_opts, &registration);
     if (error == MMB_OK && new_space)
-        *new_space = space;
+        *new_space = registration.space;
     mmb_registry_unlock();
     return error;
 }

@@ -42,8 +42,15 @@ void mmb_spaces_close(void);
  * layer can give. */
 mmbError mmb_spaces_add_discovered(void);
 /* For mmb_register_memory, also where it is called for; `config` may be NULL. */
+struct mmb_space_registration {
+    mmbMemSpace *space;
+    bool made_known; /* the layer, by this registration */
+};
 mmbError mmb_space_register(mmbMemLayer layer, mmbExecutionContext context,
-                            const mmbMemSpaceConfig *config, mmbMemSpace **out_space);
+                            const mmbMemSpaceConfig *config,
+                            struct mmb_space_registration *out_registration);
+/* Takes it back: nobody has seen it yet. */
+void mmb_space_unregister(const struct mmb_space_registration *registration);
 /* The default space of a pair, or NULL. */
 mmbMemSpace *mmb_space_default(mmbMemLayer layer, mmbExecutionContext context);
 /* Bytes that could still be had: of the limit, and of what the layer has or the space holds unused.
