@@ -28,6 +28,15 @@ static size_t page_bytes_for(const struct mmb_source *source)
     return page;
 }
 
+mmbError mmb_heap_check(const struct mmb_source *source)
+{
+    size_t bounded = mmb_source_bounded(source);
+    if (bounded >= PAGE_BYTES_MIN)
+        return MMB_OK;
+    return mmb_fail(MMB_INVALID_SIZE, "create_interface: %zu B are fewer than one page of %zu B",
+                    bounded, PAGE_BYTES_MIN);
+}
+
 void mmb_heap_open(struct mmb_heap *heap, struct mmb_allocator *allocator)
 {
     mmb_lock_init(&heap->lock);
@@ -109,6 +118,7 @@ static struct mmb_span *new_span(struct mmb_heap *heap, uint32_t class_index)
     span->owner.kind = MMB_OWNER_SPAN;
     span->owner.n_records = span->n_blocks;
     if (!mmb_record_slab_alloc(&span->owner)) {
+        heap->starved = true;
         mmb_run_put(heap, span);
         return NULL;
     }
@@ -156,11 +166,12 @@ struct mmb_span *mmb_heap_span_of(const mmbAllocation *record)
 
 static mmbAllocation *carve(struct mmb_heap *heap, struct mmb_span *span)
 {
-    uint32_t index = span->n_carved++;
+    uint32_t index = span->n_carved;
     mmbAllocation *record = &span->owner.records[index];
     record->host = span->host ? span->host + index * span->block_bytes : NULL;
     record->home = heap->slot * MMB_SLOT_BYTES + MMB_MAGAZINE_OFFSET(span->class_index);
     __atomic_store_n(&record->word, (uint32_t)MMB_RECORD_FREE << 24, __ATOMIC_RELAXED);
+    __atomic_store_n(&span->n_carved, index + 1, __ATOMIC_RELEASE); /* find reads it */
     return record;
 }
 
@@ -201,6 +212,7 @@ static mmbAllocation *take_large(struct mmb_heap *heap, size_t n_bytes)
         return NULL;
     mmbAllocation *record = mmb_record_new(span);
     if (!record) {
+        heap->starved = true;
         mmb_run_put(heap, span);
         return NULL;
     }
@@ -214,23 +226,35 @@ static mmbAllocation *take_large(struct mmb_heap *heap, size_t n_bytes)
 
 mmbAllocation *mmb_heap_take(struct mmb_heap *heap, size_t n_bytes)
 {
-    if (n_bytes > heap->large_from)
-        return take_large(heap, n_bytes);
-    struct mmb_span *span = span_with_room(heap, mmb_class_of(n_bytes));
-    return span ? take_block(heap, span) : NULL;
+    mmbAllocation *record = NULL;
+    if (n_bytes > heap->large_from) {
+        record = take_large(heap, n_bytes);
+    } else {
+        struct mmb_span *span = span_with_room(heap, mmb_class_of(n_bytes));
+        record = span ? take_block(heap, span) : NULL;
+    }
+    heap->n_out += record != NULL;
+    return record;
 }
 
 uint32_t mmb_heap_take_batch(struct mmb_heap *heap, uint32_t class_index, mmbAllocation **out,
                              uint32_t want)
 {
     uint32_t n = 0;
-    while (n < want) {
+    while (n < want && class_index < MMB_CLASS_FIRST_LARGE) {
         struct mmb_span *span = span_with_room(heap, class_index);
         if (!span)
             break;
         while (n < want && (span->n_free || span->n_carved < span->n_blocks))
             out[n++] = take_block(heap, span);
     }
+    for (; n < want && class_index >= MMB_CLASS_FIRST_LARGE; n++) {
+        out[n] = take_large(heap, mmb_class_bytes[class_index]);
+        if (!out[n])
+            break;
+        out[n]->home += MMB_MAGAZINE_OFFSET(class_index);
+    }
+    heap->n_out += n;
     return n;
 }
 
@@ -262,6 +286,7 @@ static void put_large(struct mmb_heap *heap, struct mmb_span *span)
 void mmb_heap_put(struct mmb_heap *heap, mmbAllocation *record)
 {
     struct mmb_span *span = mmb_heap_span_of(record);
+    heap->n_out--;
     if (span->use == MMB_SPAN_SMALL) {
         put_small(heap, span, record);
         return;
@@ -275,6 +300,7 @@ void mmb_heap_vacate(struct mmb_heap *heap, mmbAllocation *record)
     struct mmb_span *span = mmb_heap_span_of(record);
     if (span->use == MMB_SPAN_SMALL)
         return;
+    heap->n_out--;
     mmb_record_set_home_object(record, NULL);
     put_large(heap, span);
 }
@@ -284,6 +310,7 @@ void mmb_heap_reclaim(struct mmb_heap *heap, mmbAllocation *record)
     struct mmb_span *span = mmb_heap_span_of(record);
     size_t offset = (size_t)(record - span->owner.records) * span->block_bytes;
     record->host = span->host ? span->host + offset : NULL;
+    heap->n_out--;
     put_small(heap, span, record);
 }
 
@@ -310,7 +337,18 @@ mmbAllocation *mmb_heap_find(const struct mmb_chunk *chunk, const struct mmb_hea
         return span->record;
     /* A span is at most 32 pages of 16 KiB: the division is one of 32 bits. */
     uint32_t index = (uint32_t)(address - span->address) / (uint32_t)span->block_bytes;
-    return index < span->n_carved ? &span->owner.records[index] : NULL;
+    uint32_t n_carved = __atomic_load_n(&span->n_carved, __ATOMIC_ACQUIRE);
+    return index < n_carved ? &span->owner.records[index] : NULL;
+}
+
+/* False when the visitor stopped. */
+static bool show(mmbAllocation *record, mmb_record_visitor visit, void *user)
+{
+    struct mmb_block block;
+    if (!mmb_record_is_live(record))
+        return true;
+    mmb_heap_locate(record, &block);
+    return visit(user, record, &block);
 }
 
 bool mmb_span_for_each(struct mmb_span *span, mmb_record_visitor visit, void *user)
@@ -318,9 +356,9 @@ bool mmb_span_for_each(struct mmb_span *span, mmb_record_visitor visit, void *us
     if (span->use == MMB_SPAN_FREE)
         return true;
     if (span->use == MMB_SPAN_LARGE)
-        return !mmb_record_is_live(span->record) || visit(user, span->record);
+        return show(span->record, visit, user);
     for (uint32_t i = 0; i < span->n_carved; i++)
-        if (mmb_record_is_live(&span->owner.records[i]) && !visit(user, &span->owner.records[i]))
+        if (!show(&span->owner.records[i], visit, user))
             return false;
     return true;
 }

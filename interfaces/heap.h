@@ -27,10 +27,14 @@ struct mmb_heap {
     uint32_t n_empty_spans; /* in class lists without a live block */
     uint32_t n_empty_chunks;
     uint32_t decayed_at;
+    size_t n_out;             /* blocks handed out and not put back */
     size_t n_pages;           /* of all chunks */
     bool demand[MMB_CLASSES]; /* the class had a span before */
+    bool starved;             /* a take failed for want of metadata, not of room */
 };
 
+/* MMB_INVALID_SIZE where a source that cannot grow has not even one page. */
+mmbError mmb_heap_check(const struct mmb_source *source);
 void mmb_heap_open(struct mmb_heap *heap, struct mmb_allocator *allocator);
 /* Returns every chunk and slab. Handles that moved away keep their records (orphans). */
 void mmb_heap_close(struct mmb_heap *heap);
@@ -39,13 +43,14 @@ void mmb_heap_close(struct mmb_heap *heap);
 bool mmb_heap_request(const struct mmb_heap *heap, size_t n_bytes, size_t alignment,
                       size_t *out_bytes);
 
-/* A block of at least n_bytes, its record FREE; NULL when there is no room (then grow). Lock held.
- */
+/* A block of at least n_bytes, its record FREE; NULL when there is no room, or no metadata: grow
+ * tells. Lock held. */
 mmbAllocation *mmb_heap_take(struct mmb_heap *heap, size_t n_bytes);
-/* Up to `want` blocks of one small class; 0 when there is no room. Lock held. */
+/* Up to `want` blocks of one class; 0 when there is no room. Lock held. */
 uint32_t mmb_heap_take_batch(struct mmb_heap *heap, uint32_t class_index, mmbAllocation **out,
                              uint32_t want);
-/* Makes room for a block of n_bytes: releases empty spans, obtains a chunk. */
+/* Makes room for a block of n_bytes: releases empty spans, obtains a chunk. Not after a take that
+ * lacked metadata: more room would not help, and be asked for without end. */
 mmbError mmb_heap_grow(struct mmb_heap *heap, size_t n_bytes);
 
 /* Gives a block back; the record becomes FREE. Lock held. */

@@ -27,11 +27,20 @@ uint32_t mmb_heap_now(void)
 
 /* ---- growing ---- */
 
+/* Bytes of all chunks. */
+static size_t held_bytes(struct mmb_heap *heap)
+{
+    mmb_lock_acquire(&heap->lock);
+    size_t n_bytes = heap->n_pages * heap->page_bytes;
+    mmb_lock_release(&heap->lock);
+    return n_bytes;
+}
+
 /* Bytes to ask for: as much again as there is, between 256 KiB and 4 MiB, but not more than the
  * space's limit leaves sensible. */
-static size_t chunk_bytes(const struct mmb_heap *heap, size_t needed)
+static size_t chunk_bytes(struct mmb_heap *heap, size_t needed)
 {
-    size_t reserved = heap->n_pages * heap->page_bytes;
+    size_t reserved = held_bytes(heap);
     size_t want = reserved < CHUNK_BYTES_FIRST ? CHUNK_BYTES_FIRST : reserved;
     if (want > CHUNK_BYTES_MAX)
         want = CHUNK_BYTES_MAX;
@@ -93,14 +102,28 @@ static bool release_empty(struct mmb_heap *heap)
 }
 
 /* Where more would go beyond what the limit asks for, empty spans of other classes come first. */
-static bool is_at_its_size(const struct mmb_heap *heap)
+static bool is_at_its_size(struct mmb_heap *heap)
 {
-    return heap->n_pages * heap->page_bytes >= mmb_quota_limit(heap->allocator->quota) ||
-           (heap->n_pages && mmb_source_bounded(heap->source) != SIZE_MAX);
+    size_t held = held_bytes(heap);
+    return held >= mmb_quota_limit(heap->allocator->quota) ||
+           (held && mmb_source_bounded(heap->source) != SIZE_MAX);
+}
+
+static bool was_starved(struct mmb_heap *heap)
+{
+    mmb_lock_acquire(&heap->lock);
+    bool starved = heap->starved;
+    heap->starved = false;
+    mmb_lock_release(&heap->lock);
+    return starved;
 }
 
 mmbError mmb_heap_grow(struct mmb_heap *heap, size_t n_bytes)
 {
+    if (was_starved(heap))
+        return release_empty(heap) ? MMB_OK
+                                   : mmb_fail(MMB_OUT_OF_MEMORY,
+                                              "allocate %zu B: no metadata for a block", n_bytes);
     if (is_at_its_size(heap) && release_empty(heap))
         return MMB_OK;
     mmbError error = obtain(heap, n_bytes);
@@ -215,8 +238,10 @@ static void close_chunk(struct mmb_chunk *chunk)
 
 void mmb_heap_close(struct mmb_heap *heap)
 {
+    mmb_homes_close_begin();
     MMB_LIST_FOR_EACH_SAFE (node, next, &heap->chunks)
         close_chunk(MMB_CONTAINER_OF(node, struct mmb_chunk, link));
+    mmb_homes_close_end();
 }
 
 void mmb_heap_for_each(struct mmb_heap *heap, mmb_record_visitor visit, void *user)

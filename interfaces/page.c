@@ -2,18 +2,20 @@
 /* The scalable page strategy: size classes in spans of pages behind one lock. For general use where
  * threads are few or objects are large; memory comes and goes in chunks.
  *
- * Owns the heap and its counts, both under the heap's lock. The quota is charged before and without
- * it; a failed allocation uncharges. */
+ * Owns the heap, its counts and its account, all under the heap's lock. Where the credit does not
+ * do, the quota is asked without it. */
 #include "interfaces/page.h"
-#include "interfaces/align.h"
 #include "interfaces/heap.h"
+#include "interfaces/locked_account.h"
 #include "src/base/error.h"
 #include "src/base/meta.h"
 
-/* Under heap.lock. live_* count what is handed out and whose bytes are here. */
+/* All under heap.lock. live_* count what is handed out and whose bytes are here. The account's
+ * credit pays for blocks without asking the quota. */
 struct page_allocator {
     struct mmb_allocator base;
     struct mmb_heap heap;
+    struct mmb_locked_account account;
     struct mmb_allocator_stats stats;
 };
 
@@ -24,11 +26,15 @@ static struct page_allocator *page_of(struct mmb_allocator *allocator)
 
 static mmbError page_open(const struct mmb_allocator_request *request, struct mmb_allocator **out)
 {
+    mmbError error = mmb_heap_check(request->base.source);
+    if (error)
+        return error;
     struct page_allocator *page = mmb_meta_alloc(sizeof *page);
     if (!page)
         return mmb_fail(MMB_OUT_OF_MEMORY, "create_interface: no metadata for a page allocator");
     page->base = request->base;
     mmb_heap_open(&page->heap, &page->base);
+    mmb_locked_account_open(&page->account, page->base.quota, &page->heap.lock);
     *out = &page->base;
     return MMB_OK;
 }
@@ -36,6 +42,7 @@ static mmbError page_open(const struct mmb_allocator_request *request, struct mm
 static void page_close(struct mmb_allocator *allocator)
 {
     struct page_allocator *page = page_of(allocator);
+    mmb_locked_account_close(&page->account);
     mmb_heap_close(&page->heap);
     mmb_meta_free(page, sizeof *page);
 }
@@ -54,46 +61,68 @@ static void count_out(struct mmb_allocator_stats *stats, size_t n_bytes)
     stats->live_bytes -= n_bytes;
 }
 
-static mmbError take(struct page_allocator *page, size_t n_bytes, size_t need, mmbAllocation **out)
+/* Lock held. NULL when there is no room. */
+static mmbAllocation *take_block(struct page_allocator *page, size_t n_bytes, size_t need)
 {
-    for (;;) {
-        mmb_lock_acquire(&page->heap.lock);
-        mmbAllocation *record = mmb_heap_take(&page->heap, need);
-        if (record) {
-            page->stats.total_allocations++;
-            count_in(&page->stats, n_bytes);
-        }
-        mmb_lock_release(&page->heap.lock);
-        *out = record;
-        if (record)
-            return MMB_OK;
-        mmbError error = mmb_heap_grow(&page->heap, need);
+    mmbAllocation *record = mmb_heap_take(&page->heap, need);
+    if (!record)
+        return NULL;
+    page->stats.total_allocations++;
+    count_in(&page->stats, n_bytes);
+    return record;
+}
+
+/* Charges and takes a block; in one step where credit and room are at hand. */
+static mmbError take(struct page_allocator *page, const struct mmb_request *request, size_t need,
+                     mmbAllocation **out)
+{
+    size_t n_bytes = request->n_bytes, charge = n_bytes - request->prepaid;
+    mmb_lock_acquire(&page->heap.lock);
+    bool charged = mmb_locked_account_take(&page->account, charge);
+    mmbAllocation *record = charged ? take_block(page, n_bytes, need) : NULL;
+    mmb_lock_release(&page->heap.lock);
+    mmbError error = MMB_OK;
+    if (!charged) {
+        error = mmb_account_charge(page->base.quota, &page->account.base, charge);
         if (error)
             return error;
     }
+    while (!record) {
+        mmb_lock_acquire(&page->heap.lock);
+        record = take_block(page, n_bytes, need);
+        mmb_lock_release(&page->heap.lock);
+        if (!record)
+            error = mmb_heap_grow(&page->heap, need);
+        if (error) {
+            mmb_locked_account_uncharge(&page->account, charge);
+            return error;
+        }
+    }
+    *out = record;
+    return MMB_OK;
 }
 
-static void untake(struct page_allocator *page, mmbAllocation *record, size_t n_bytes)
+static void untake(struct page_allocator *page, mmbAllocation *record,
+                   const struct mmb_request *request)
 {
     mmb_lock_acquire(&page->heap.lock);
     page->stats.total_allocations--;
-    count_out(&page->stats, n_bytes);
+    count_out(&page->stats, request->n_bytes);
     mmb_heap_put(&page->heap, record);
-    mmb_lock_release(&page->heap.lock);
+    mmb_locked_account_give(&page->account, request->n_bytes - request->prepaid);
+    mmb_locked_account_release(&page->account);
 }
 
 /* Makes the block a live, aligned record. */
 static mmbError publish(mmbAllocation *record, size_t n_bytes, size_t alignment)
 {
-    mmbError error = mmb_record_publish(record, MMB_RECORD_LOCKED, n_bytes);
-    if (error || alignment <= 16)
-        return error;
-    struct mmb_block block;
-    mmb_heap_locate(record, &block);
-    error = mmb_record_align(record, block.chunk->memory.address + block.offset, alignment);
-    if (error)
-        mmb_record_drop_extension(record);
-    return error;
+    size_t head = 0;
+    if (alignment > 16) {
+        struct mmb_block block;
+        mmb_heap_locate(record, &block);
+        head = mmb_align_head(block.chunk->memory.address + block.offset, alignment);
+    }
+    return mmb_record_publish(record, MMB_RECORD_LOCKED, n_bytes, head, alignment);
 }
 
 static mmbError page_allocate(struct mmb_allocator *allocator, const struct mmb_request *request,
@@ -104,40 +133,32 @@ static mmbError page_allocate(struct mmb_allocator *allocator, const struct mmb_
     if (!mmb_heap_request(&page->heap, n_bytes, request->alignment, &need))
         return mmb_fail(MMB_INVALID_SIZE, "allocate %zu B aligned to %zu: beyond all addresses",
                         n_bytes, request->alignment);
-    mmbError error = mmb_quota_charge(allocator->quota, n_bytes - request->prepaid);
+    mmbAllocation *record;
+    mmbError error = take(page, request, need, &record);
     if (error)
         return error;
-    mmbAllocation *record;
-    error = take(page, n_bytes, need, &record);
-    if (error)
-        goto uncharge;
     error = publish(record, n_bytes, request->alignment);
-    if (error)
-        goto untake;
+    if (error) {
+        untake(page, record, request);
+        return error;
+    }
     *out_record = record;
     return MMB_OK;
-untake:
-    untake(page, record, n_bytes);
-uncharge:
-    mmb_quota_uncharge(allocator->quota, n_bytes - request->prepaid);
-    return error;
 }
 
 static mmbError page_free(struct mmb_allocator *allocator, mmbAllocation *record, size_t n_bytes,
                           size_t keep_charged)
 {
     struct page_allocator *page = page_of(allocator);
-    if (mmb_record_state(mmb_record_word(record)) == MMB_RECORD_INDIRECT) {
-        mmb_record_unalign(record);
-        mmb_record_drop_extension(record);
-    }
     mmb_lock_acquire(&page->heap.lock);
+    if (mmb_record_state(mmb_record_word(record)) == MMB_RECORD_INDIRECT)
+        mmb_record_drop_extension(record);
     page->stats.total_frees++;
     count_out(&page->stats, n_bytes);
     mmb_heap_put(&page->heap, record);
+    mmb_locked_account_give(&page->account, n_bytes - keep_charged);
     bool idle = page->heap.n_empty_chunks > 0;
-    mmb_lock_release(&page->heap.lock);
-    mmb_quota_uncharge(allocator->quota, n_bytes - keep_charged);
+    mmb_locked_account_release(&page->account);
     if (idle)
         mmb_heap_decay(&page->heap);
     return MMB_OK;
@@ -153,20 +174,21 @@ static mmbError page_resize(struct mmb_allocator *allocator, mmbAllocation *reco
         return MMB_UNSUPPORTED;
     mmbError error = MMB_OK;
     if (new_bytes > old_bytes)
-        error = mmb_quota_charge(allocator->quota, new_bytes - old_bytes);
+        error = mmb_locked_account_charge(&page->account, new_bytes - old_bytes);
     if (error)
         return error;
     error = mmb_record_set_bytes(record, new_bytes);
     if (error) {
-        mmb_quota_uncharge(allocator->quota, new_bytes - old_bytes);
+        mmb_locked_account_uncharge(&page->account, new_bytes - old_bytes);
         return error;
     }
     mmb_lock_acquire(&page->heap.lock);
-    count_out(&page->stats, old_bytes);
-    count_in(&page->stats, new_bytes);
-    mmb_lock_release(&page->heap.lock);
+    page->stats.live_bytes += new_bytes - old_bytes; /* modulo 2^64, so it may shrink */
+    if (page->stats.live_bytes > page->stats.peak_bytes)
+        page->stats.peak_bytes = page->stats.live_bytes;
     if (new_bytes < old_bytes)
-        mmb_quota_uncharge(allocator->quota, old_bytes - new_bytes);
+        mmb_locked_account_give(&page->account, old_bytes - new_bytes);
+    mmb_locked_account_release(&page->account);
     return MMB_OK;
 }
 
@@ -178,15 +200,15 @@ static void page_vacate(struct mmb_allocator *allocator, mmbAllocation *record, 
     count_out(&page->stats, n_bytes);
     page->stats.total_frees++;
     mmb_heap_vacate(&page->heap, record);
-    mmb_lock_release(&page->heap.lock);
-    mmb_quota_uncharge(allocator->quota, n_bytes - keep_charged);
+    mmb_locked_account_give(&page->account, n_bytes - keep_charged);
+    mmb_locked_account_release(&page->account);
 }
 
 static void page_reclaim(struct mmb_allocator *allocator, mmbAllocation *record)
 {
     struct page_allocator *page = page_of(allocator);
-    mmb_record_drop_extension(record);
     mmb_lock_acquire(&page->heap.lock);
+    mmb_record_drop_extension(record);
     mmb_heap_reclaim(&page->heap, record);
     mmb_lock_release(&page->heap.lock);
 }

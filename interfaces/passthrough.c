@@ -71,15 +71,17 @@ static void count_out(struct passthrough *self, struct mmb_chunk *chunk, size_t 
 }
 
 /* A live record for the chunk's bytes. */
-static mmbError make_record(struct passthrough *self, struct mmb_chunk *chunk, size_t n_bytes,
-                            mmbAllocation **out_record)
+static mmbError make_record(struct passthrough *self, struct mmb_chunk *chunk,
+                            const struct mmb_request *request, mmbAllocation **out_record)
 {
     mmbAllocation *record = mmb_record_new(chunk);
     if (!record)
-        return mmb_fail(MMB_OUT_OF_MEMORY, "allocate %zu B: no metadata for a record", n_bytes);
+        return mmb_fail(MMB_OUT_OF_MEMORY, "allocate %zu B: no metadata for a record",
+                        request->n_bytes);
     record->host = chunk->memory.host;
     record->home = self->base.slot * MMB_SLOT_BYTES;
-    mmbError error = mmb_record_publish(record, MMB_RECORD_LOCKED, n_bytes);
+    mmbError error =
+        mmb_record_publish(record, MMB_RECORD_LOCKED, request->n_bytes, 0, request->alignment);
     if (error) {
         mmb_record_delete(record);
         return error;
@@ -102,7 +104,7 @@ static mmbError passthrough_allocate(struct mmb_allocator *allocator,
     if (error)
         goto uncharge;
     chunk->allocator = allocator;
-    error = make_record(self, chunk, n_bytes, out_record);
+    error = make_record(self, chunk, request, out_record);
     if (error)
         goto give_back;
     count_in(self, chunk, n_bytes);
@@ -199,7 +201,8 @@ static void passthrough_for_each(struct mmb_allocator *allocator, mmb_record_vis
     mmb_lock_acquire(&self->lock);
     MMB_LIST_FOR_EACH (node, &self->chunks) {
         struct mmb_chunk *chunk = MMB_CONTAINER_OF(node, struct mmb_chunk, link);
-        if (!visit(user, chunk->owned))
+        const struct mmb_block block = {chunk, 0, chunk->memory.n_bytes};
+        if (!visit(user, chunk->owned, &block))
             break;
     }
     mmb_lock_release(&self->lock);

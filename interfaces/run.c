@@ -50,8 +50,10 @@ static void set_place(struct mmb_heap *heap, struct mmb_span *span)
 static bool split(struct mmb_heap *heap, struct mmb_span *span, size_t n_pages)
 {
     struct mmb_span *rest = mmb_meta_alloc(sizeof *rest);
-    if (!rest)
+    if (!rest) {
+        heap->starved = true;
         return false;
+    }
     rest->heap = heap;
     rest->chunk = span->chunk;
     rest->first_page = span->first_page + (uint32_t)n_pages;

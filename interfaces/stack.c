@@ -25,6 +25,12 @@ static mmbError stack_open(const struct mmb_allocator_request *request, struct m
     stack->base = request->base;
     stack->capacity = request->options.stack_bytes;
     mmb_lock_init(&stack->lock);
+    mmbError error = stack->capacity ? mmb_stack_reserve(stack) : MMB_OK;
+    if (error) {
+        mmb_meta_free(stack, sizeof *stack);
+        return error;
+    }
+    mmb_locked_account_open(&stack->account, stack->base.quota, &stack->lock);
     *out = &stack->base;
     return MMB_OK;
 }
@@ -70,12 +76,14 @@ static mmbAllocation *push(struct mmb_stack *stack, size_t n_bytes, size_t align
 }
 
 /* Lock held. */
-static mmbError commit(struct mmb_stack *stack, mmbAllocation *record, size_t n_bytes)
+static mmbError commit(struct mmb_stack *stack, mmbAllocation *record, size_t n_bytes,
+                       size_t alignment)
 {
-    mmbError error = mmb_record_publish(record, MMB_RECORD_LOCKED, n_bytes);
+    mmbError error = mmb_record_publish(record, MMB_RECORD_STACKED, n_bytes, 0, alignment);
     if (error)
         return error;
     stack->top = mmb_stack_entry_of(record)->start + n_bytes;
+    stack->slab->serials[stack->count - stack->slab->first] = ++stack->serial;
     stack->count++;
     stack->charged += n_bytes;
     stack->stats.live_count++;
@@ -83,6 +91,32 @@ static mmbError commit(struct mmb_stack *stack, mmbAllocation *record, size_t n_
     stack->stats.total_allocations++;
     if (stack->stats.live_bytes > stack->stats.peak_bytes)
         stack->stats.peak_bytes = stack->stats.live_bytes;
+    return MMB_OK;
+}
+
+/* Lock held, at the end too; dropped while the quota and the source are asked. On failure nothing
+ * is charged. */
+static mmbError push_slowly(struct mmb_stack *stack, const struct mmb_request *request,
+                            bool charged, mmbAllocation **out_record)
+{
+    size_t n_bytes = request->n_bytes,
+           alignment = request->alignment < BLOCK_ALIGNMENT ? BLOCK_ALIGNMENT : request->alignment;
+    mmbError error = MMB_OK;
+    mmb_lock_release(&stack->lock);
+    if (!charged)
+        error = mmb_account_charge(stack->base.quota, &stack->account.base, n_bytes);
+    mmb_lock_acquire(&stack->lock);
+    if (error)
+        return error;
+    while (!(*out_record = push(stack, n_bytes, alignment))) {
+        mmb_lock_release(&stack->lock);
+        error = mmb_stack_grow(stack, n_bytes, alignment);
+        mmb_lock_acquire(&stack->lock);
+        if (error) {
+            mmb_locked_account_give(&stack->account, n_bytes);
+            return error;
+        }
+    }
     return MMB_OK;
 }
 
@@ -97,27 +131,20 @@ static mmbError stack_allocate(struct mmb_allocator *allocator, const struct mmb
     size_t room;
     if (!mmb_add_size(n_bytes, alignment, &room))
         return mmb_fail(MMB_INVALID_SIZE, "allocate %zu B: more than there are addresses", n_bytes);
-    mmbError error = mmb_quota_charge(allocator->quota, n_bytes);
-    if (error)
-        return error;
     mmb_lock_acquire(&stack->lock);
-    mmbAllocation *record = push(stack, n_bytes, alignment);
-    while (!record && !error) {
-        mmb_lock_release(&stack->lock);
-        error = mmb_stack_grow(stack, n_bytes, alignment);
-        mmb_lock_acquire(&stack->lock);
-        if (!error)
-            record = push(stack, n_bytes, alignment);
-    }
+    bool charged = mmb_locked_account_take(&stack->account, n_bytes);
+    mmbAllocation *record = charged ? push(stack, n_bytes, alignment) : NULL;
+    mmbError error = MMB_OK;
+    if (!record)
+        error = push_slowly(stack, request, charged, &record);
     if (record)
-        error = commit(stack, record, n_bytes);
-    mmb_lock_release(&stack->lock);
-    if (error) {
-        mmb_quota_uncharge(allocator->quota, n_bytes);
-        return error;
-    }
-    *out_record = record;
-    return MMB_OK;
+        error = commit(stack, record, n_bytes, alignment);
+    if (record && error)
+        mmb_locked_account_give(&stack->account, n_bytes);
+    mmb_locked_account_release(&stack->account);
+    if (!error)
+        *out_record = record;
+    return error;
 }
 
 static mmbError stale(const mmbAllocation *record)
@@ -133,18 +160,6 @@ static void count_out(struct mmb_stack *stack, size_t n_bytes)
     stack->stats.live_bytes -= n_bytes;
     stack->stats.total_frees++;
     stack->n_freed++;
-}
-
-/* Pops the freed records at the top. Lock held. */
-static void pop_freed(struct mmb_stack *stack)
-{
-    while (stack->count && stack->n_freed) {
-        mmbAllocation *last = mmb_stack_record(stack, stack->count - 1);
-        if (mmb_record_state(mmb_record_word(last)) != MMB_RECORD_FREE)
-            return;
-        mmb_stack_drop_to(stack, stack->count - 1);
-        stack->n_freed--;
-    }
 }
 
 static void mark_free(mmbAllocation *record)
@@ -165,42 +180,54 @@ static mmbError stack_free(struct mmb_allocator *allocator, mmbAllocation *recor
     }
     mark_free(record);
     count_out(stack, n_bytes);
-    pop_freed(stack);
-    mmb_lock_release(&stack->lock);
+    mmb_stack_settle(stack);
+    mmb_locked_account_release(&stack->account);
     return MMB_OK;
 }
 
-/* In place: the top block within its segment, any other only to something smaller, which stays
- * charged as a freed one would. */
-static mmbError resize_locked(struct mmb_stack *stack, mmbAllocation *record, size_t old_bytes,
-                              size_t new_bytes)
+static bool is_top(const struct mmb_stack *stack, const mmbAllocation *record)
 {
-    bool is_top = mmb_stack_number(record) + 1 == stack->count;
+    return mmb_stack_number(record) + 1 == stack->count;
+}
+
+/* In place: the top block within its segment, any other only to something smaller. */
+static bool can_resize(const struct mmb_stack *stack, const mmbAllocation *record, size_t old_bytes,
+                       size_t new_bytes)
+{
     size_t start = mmb_stack_entry_of(record)->start;
-    if (new_bytes > old_bytes && (!is_top || new_bytes > stack->end - start))
-        return MMB_UNSUPPORTED;
-    mmbError error = MMB_OK;
-    if (new_bytes > old_bytes)
-        error = mmb_quota_charge(stack->base.quota, new_bytes - old_bytes);
+    return new_bytes <= old_bytes || (is_top(stack, record) && new_bytes <= stack->end - start);
+}
+
+/* What a block lacks in charge for its new size. One that shrank below others has more than its
+ * size. */
+static size_t missing(const struct mmb_stack *stack, const mmbAllocation *record, size_t new_bytes)
+{
+    size_t wanted = mmb_stack_entry_of(record)->charged_before + new_bytes;
+    return is_top(stack, record) && wanted > stack->charged ? wanted - stack->charged : 0;
+}
+
+/* `paid` bytes are charged for it beyond what the block has; what is too much goes back. A block
+ * that shrinks below others stays charged as a freed one would. */
+static mmbError resize_locked(struct mmb_stack *stack, mmbAllocation *record, size_t new_bytes,
+                              size_t paid)
+{
+    size_t old_bytes = mmb_record_bytes(record);
+    mmbError error = mmb_record_set_bytes(record, new_bytes);
     if (error)
         return error;
-    error = mmb_record_set_bytes(record, new_bytes);
-    if (error) {
-        mmb_quota_uncharge(stack->base.quota, new_bytes - old_bytes);
-        return error;
-    }
     stack->stats.live_bytes += new_bytes - old_bytes; /* modulo 2^64, so it may shrink */
     if (stack->stats.live_bytes > stack->stats.peak_bytes)
         stack->stats.peak_bytes = stack->stats.live_bytes;
-    if (!is_top) {
+    const struct mmb_stack_entry *entry = mmb_stack_entry_of(record);
+    size_t charged = stack->charged;
+    if (is_top(stack, record)) {
+        charged = entry->charged_before + new_bytes;
+        stack->top = entry->start + new_bytes;
+    } else {
         stack->has_shrunk |= new_bytes < old_bytes;
-        return MMB_OK;
     }
-    size_t charged = mmb_stack_entry_of(record)->charged_before + new_bytes;
-    if (charged < stack->charged)
-        mmb_quota_uncharge(stack->base.quota, stack->charged - charged);
+    mmb_locked_account_give(&stack->account, stack->charged + paid - charged);
     stack->charged = charged;
-    stack->top = start + new_bytes;
     return MMB_OK;
 }
 
@@ -208,14 +235,29 @@ static mmbError stack_resize(struct mmb_allocator *allocator, mmbAllocation *rec
                              size_t old_bytes, size_t new_bytes)
 {
     struct mmb_stack *stack = stack_of(allocator);
+    size_t paid = 0;
     mmb_lock_acquire(&stack->lock);
-    mmbError error = resize_locked(stack, record, old_bytes, new_bytes);
-    mmb_lock_release(&stack->lock);
+    mmbError error = can_resize(stack, record, old_bytes, new_bytes) ? MMB_OK : MMB_UNSUPPORTED;
+    size_t more = error ? 0 : missing(stack, record, new_bytes);
+    if (more && !mmb_locked_account_take(&stack->account, more)) {
+        mmb_locked_account_release(&stack->account);
+        error = mmb_account_charge(stack->base.quota, &stack->account.base, more);
+        if (error)
+            return error;
+        mmb_lock_acquire(&stack->lock);
+        if (!can_resize(stack, record, old_bytes, new_bytes))
+            error = MMB_UNSUPPORTED; /* something was pushed meanwhile */
+    }
+    paid = more;
+    if (!error)
+        error = resize_locked(stack, record, new_bytes, paid);
+    if (error)
+        mmb_locked_account_give(&stack->account, paid);
+    mmb_locked_account_release(&stack->account);
     return error;
 }
 
-/* The record stays where it is, INDIRECT; nothing above or below can tell it from a live one until
- * it is reclaimed. */
+/* The record stays where it is, INDIRECT and MOVED, until it is reclaimed. */
 static void stack_vacate(struct mmb_allocator *allocator, mmbAllocation *record, size_t n_bytes,
                          size_t keep_charged)
 {
@@ -224,7 +266,8 @@ static void stack_vacate(struct mmb_allocator *allocator, mmbAllocation *record,
     (void)keep_charged;
     mmb_lock_acquire(&stack->lock);
     count_out(stack, n_bytes);
-    mmb_lock_release(&stack->lock);
+    mmb_stack_settle(stack);
+    mmb_locked_account_release(&stack->account);
 }
 
 static void stack_reclaim(struct mmb_allocator *allocator, mmbAllocation *record)
@@ -232,11 +275,21 @@ static void stack_reclaim(struct mmb_allocator *allocator, mmbAllocation *record
     struct mmb_stack *stack = stack_of(allocator);
     mmb_lock_acquire(&stack->lock);
     mark_free(record);
-    pop_freed(stack);
-    mmb_lock_release(&stack->lock);
+    mmb_stack_settle(stack);
+    mmb_locked_account_release(&stack->account);
 }
 
 /* ---- marks ---- */
+
+/* Of the block below a mark; 0 at the bottom. */
+static uint32_t serial_below(const struct mmb_stack *stack, size_t number)
+{
+    if (number == 0)
+        return 0;
+    const mmbAllocation *record = mmb_stack_record(stack, number - 1);
+    const struct mmb_stack_slab *slab = (struct mmb_stack_slab *)mmb_record_owner_of(record);
+    return slab->serials[record - slab->owner.records];
+}
 
 static mmbError stack_mark(struct mmb_allocator *allocator, mmbStackMark *out_mark)
 {
@@ -244,22 +297,18 @@ static mmbError stack_mark(struct mmb_allocator *allocator, mmbStackMark *out_ma
     mmb_lock_acquire(&stack->lock);
     out_mark->opaque[0] = MARK_MAGIC ^ (uintptr_t)stack;
     out_mark->opaque[1] = stack->count;
-    out_mark->opaque[2] = stack->charged;
-    out_mark->opaque[3] = stack->top;
+    out_mark->opaque[2] = serial_below(stack, stack->count);
+    out_mark->opaque[3] = 0;
     mmb_lock_release(&stack->lock);
     return MMB_OK;
 }
 
-/* A mark is good as long as what lay below it still does. */
+/* A mark is good as long as the block right below it is there, whatever its size is by now. */
 static bool is_good(const struct mmb_stack *stack, const mmbStackMark *mark)
 {
-    if (mark->opaque[0] != (MARK_MAGIC ^ (uintptr_t)stack) || mark->opaque[1] > stack->count)
-        return false;
-    if (mark->opaque[1] == stack->count)
-        return mark->opaque[2] == stack->charged;
-    const struct mmb_stack_entry *entry =
-        mmb_stack_entry_of(mmb_stack_record(stack, mark->opaque[1]));
-    return entry->charged_before == mark->opaque[2] && entry->start >= mark->opaque[3];
+    return mark->opaque[0] == (MARK_MAGIC ^ (uintptr_t)stack) && mark->opaque[3] == 0 &&
+           mark->opaque[1] <= stack->count &&
+           mark->opaque[2] == serial_below(stack, mark->opaque[1]);
 }
 
 static mmbError stack_release(struct mmb_allocator *allocator, const mmbStackMark *mark)
@@ -269,8 +318,8 @@ static mmbError stack_release(struct mmb_allocator *allocator, const mmbStackMar
     bool good = is_good(stack, mark);
     mmbError error = good ? mmb_stack_pop_to(stack, mark->opaque[1]) : MMB_INVALID_ARG;
     if (good && !error)
-        pop_freed(stack);
-    mmb_lock_release(&stack->lock);
+        mmb_stack_settle(stack);
+    mmb_locked_account_release(&stack->account);
     if (!good)
         return mmb_fail(MMB_INVALID_ARG, "stack_release: the mark is not of this stack, or what "
                                          "lay below it is gone");
@@ -282,7 +331,7 @@ static mmbError stack_reset(struct mmb_allocator *allocator)
     struct mmb_stack *stack = stack_of(allocator);
     mmb_lock_acquire(&stack->lock);
     mmbError error = mmb_stack_pop_to(stack, 0);
-    mmb_lock_release(&stack->lock);
+    mmb_locked_account_release(&stack->account);
     return error;
 }
 

@@ -2,6 +2,7 @@
 /* The stack strategy: blocks side by side, given back from the top or all above a mark at once. */
 #ifndef MMB_INTERFACES_STACK_H
 #define MMB_INTERFACES_STACK_H
+#include "interfaces/locked_account.h"
 #include "src/base/lock.h"
 #include "src/spi/allocator.h"
 
@@ -19,27 +20,32 @@ struct mmb_stack_segment {
 
 #define MMB_STACK_SLAB_RECORDS 512u
 
-/* What the record next to it stands for. */
+/* What the record next to it stands for. Neither decreases from the bottom to the top. */
 struct mmb_stack_entry {
     size_t start;          /* position of the block */
     size_t charged_before; /* charge of everything below */
 };
 
-/* 512 records and their entries. Record i of slab k is number k * 512 + i from the bottom. */
+/* 512 records and their entries. Record i of slab k is number k * 512 + i from the bottom. A serial
+ * tells a block from others that had or will have its number: the low half of how many there were.
+ */
 struct mmb_stack_slab {
     struct mmb_record_owner owner;
     struct mmb_stack_slab *below, *above;
     size_t first;
     struct mmb_stack_entry entries[MMB_STACK_SLAB_RECORDS];
+    uint32_t serials[MMB_STACK_SLAB_RECORDS];
 };
 
 /* count records are on the stack, the last in `slab` or, when that is empty, below it; `top` is the
  * first free position, in `segment`. While none was freed or shrunk singly and no slab above a mark
  * has an INDIRECT record, everything above goes in one step. Slabs and segments above the current
- * ones are kept for the way up. `charged` is the sum of the sizes as they were charged. */
+ * ones are kept for the way up. `charged` is the sum of the sizes as they were charged. Records at
+ * the top whose handles moved away stay, but neither take place nor are charged. */
 struct mmb_stack {
     struct mmb_allocator base;
     struct mmb_lock lock;
+    struct mmb_locked_account account;
     struct mmb_stack_segment *segment;
     struct mmb_stack_slab *slab;
     size_t top, end; /* positions; end: of the segment */
@@ -47,6 +53,7 @@ struct mmb_stack {
     size_t charged;
     size_t n_freed;  /* singly freed or vacated records still below the top */
     bool has_shrunk; /* some record is smaller than its charge */
+    uint32_t serial; /* of the last block */
     size_t capacity; /* 0: grows by chunks */
     struct mmb_allocator_stats stats;
 };
@@ -62,6 +69,11 @@ mmbAllocation *mmb_stack_record(const struct mmb_stack *stack, size_t number);
 mmbError mmb_stack_pop_to(struct mmb_stack *stack, size_t number);
 /* Lock held: makes `number` the count and uncharges what was above; no record is looked at. */
 void mmb_stack_drop_to(struct mmb_stack *stack, size_t number);
+/* Lock held: after a record below the top was freed or vacated, or the top went: drops what is gone
+ * at the top. */
+void mmb_stack_settle(struct mmb_stack *stack);
+/* Takes a stack's whole capacity at once. */
+mmbError mmb_stack_reserve(struct mmb_stack *stack);
 size_t mmb_stack_segment_end(const struct mmb_stack *stack,
                              const struct mmb_stack_segment *segment);
 /* Makes room for n bytes and one record above the top; takes and drops the lock. */

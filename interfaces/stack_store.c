@@ -39,21 +39,25 @@ static size_t block_end(const struct mmb_stack *stack, size_t number, size_t seg
     return end < segment_end ? end : segment_end;
 }
 
+static void locate(const struct mmb_stack *stack, const mmbAllocation *record,
+                   struct mmb_block *out_block)
+{
+    size_t start = mmb_stack_entry_of(record)->start;
+    const struct mmb_stack_segment *segment = segment_at(stack, start);
+    size_t segment_end = segment->origin + segment->chunk->memory.n_bytes;
+    out_block->chunk = segment->chunk;
+    out_block->offset = start - segment->origin;
+    out_block->usable = block_end(stack, mmb_stack_number(record), segment_end) - start;
+}
+
 bool mmb_stack_locate(struct mmb_allocator *allocator, const mmbAllocation *record,
                       struct mmb_block *out_block)
 {
     struct mmb_stack *stack = (struct mmb_stack *)allocator;
     mmb_lock_acquire(&stack->lock);
-    size_t number = mmb_stack_number(record);
-    bool live = number < stack->count;
-    if (live) {
-        size_t start = mmb_stack_entry_of(record)->start;
-        const struct mmb_stack_segment *segment = segment_at(stack, start);
-        out_block->chunk = segment->chunk;
-        out_block->offset = start - segment->origin;
-        out_block->usable =
-            block_end(stack, number, segment->origin + segment->chunk->memory.n_bytes) - start;
-    }
+    bool live = mmb_stack_number(record) < stack->count;
+    if (live)
+        locate(stack, record, out_block);
     mmb_lock_release(&stack->lock);
     return live;
 }
@@ -97,36 +101,102 @@ void mmb_stack_for_each(struct mmb_allocator *allocator, mmb_record_visitor visi
     bool more = true;
     for (size_t number = stack->count; more && number > 0; number--) {
         mmbAllocation *record = mmb_stack_record(stack, number - 1);
-        if (mmb_record_is_live(record))
-            more = visit(user, record);
+        if (!mmb_record_is_live(record))
+            continue;
+        struct mmb_block block;
+        locate(stack, record, &block);
+        more = visit(user, record, &block);
     }
     mmb_lock_release(&stack->lock);
 }
 
 /* ---- down ---- */
 
+static void set_top(struct mmb_stack *stack, size_t position)
+{
+    stack->top = position;
+    stack->segment = segment_at(stack, position);
+    stack->end = mmb_stack_segment_end(stack, stack->segment);
+}
+
 void mmb_stack_drop_to(struct mmb_stack *stack, size_t number)
 {
     const struct mmb_stack_entry *entry = mmb_stack_entry_of(mmb_stack_record(stack, number));
-    mmb_quota_uncharge(stack->base.quota, stack->charged - entry->charged_before);
+    mmb_locked_account_give(&stack->account, stack->charged - entry->charged_before);
     stack->charged = entry->charged_before;
-    stack->top = entry->start;
     stack->count = number;
     while (number < stack->slab->first)
         stack->slab = stack->slab->below;
-    stack->segment = segment_at(stack, stack->top);
-    stack->end = mmb_stack_segment_end(stack, stack->segment);
+    set_top(stack, number ? entry->start : 0);
     if (number == 0)
         stack->has_shrunk = false;
 }
 
-static mmbError check_record(const mmbAllocation *record)
+static bool is_moved(const mmbAllocation *record)
 {
-    if (mmb_record_state(mmb_record_word(record)) != MMB_RECORD_INDIRECT)
+    struct mmb_extension view;
+    return mmb_record_view(record, &view) && view.flags & MMB_EXTENSION_MOVED;
+}
+
+static bool is_gone(const mmbAllocation *record)
+{
+    return mmb_record_state(mmb_record_word(record)) == MMB_RECORD_FREE || is_moved(record);
+}
+
+/* Gives away the place and the charge of the records at the top that are gone but have to stay.
+ * Those that had none before need not be looked at again, nor what is below them. */
+static void collapse(struct mmb_stack *stack)
+{
+    size_t number = stack->count, start = stack->top, charged = stack->charged;
+    for (; number > 0; number--) {
+        const mmbAllocation *record = mmb_stack_record(stack, number - 1);
+        const struct mmb_stack_entry *entry = mmb_stack_entry_of(record);
+        if (!is_gone(record) ||
+            (entry->start == stack->top && entry->charged_before == stack->charged))
+            break;
+        start = entry->start;
+        charged = entry->charged_before;
+    }
+    for (size_t i = number; i < stack->count; i++)
+        *mmb_stack_entry_of(mmb_stack_record(stack, i)) = (struct mmb_stack_entry){start, charged};
+    mmb_locked_account_give(&stack->account, stack->charged - charged);
+    stack->charged = charged;
+    set_top(stack, start);
+}
+
+void mmb_stack_settle(struct mmb_stack *stack)
+{
+    while (stack->count && stack->n_freed) {
+        const mmbAllocation *last = mmb_stack_record(stack, stack->count - 1);
+        if (mmb_record_state(mmb_record_word(last)) != MMB_RECORD_FREE)
+            break;
+        mmb_stack_drop_to(stack, stack->count - 1);
+        stack->n_freed--;
+    }
+    if (stack->count && stack->n_freed)
+        collapse(stack);
+}
+
+/* Does the other half of a handle that moved inside this stack go with it? */
+static bool goes_too(const struct mmb_stack *stack, const mmbAllocation *record, size_t number)
+{
+    return mmb_record_owner_of(record)->kind == MMB_OWNER_STACK &&
+           mmb_record_allocator(record) == &stack->base && mmb_stack_number(record) >= number;
+}
+
+static mmbError check_record(const struct mmb_stack *stack, const mmbAllocation *record,
+                             size_t number)
+{
+    struct mmb_extension view;
+    if (!mmb_record_view(record, &view))
         return MMB_OK;
     mmbError error = mmb_record_check_idle(record, "stack_release");
-    if (!error && mmb_record_extension(record)->flags & MMB_EXTENSION_MOVED)
-        error = mmb_fail(MMB_BUSY, "stack_release: a handle above the mark moved to another block");
+    if (!error && view.flags & MMB_EXTENSION_MOVED && !goes_too(stack, view.block, number))
+        error = mmb_fail(MMB_BUSY, "stack_release: a handle above the mark moved to another "
+                                   "interface");
+    if (!error && view.flags & MMB_EXTENSION_HIDDEN && !goes_too(stack, view.parent, number))
+        error = mmb_fail(MMB_BUSY, "stack_release: a block above the mark belongs to an older "
+                                   "handle that moved there");
     return error;
 }
 
@@ -144,7 +214,7 @@ static mmbError for_each_extended(struct mmb_stack *stack, size_t number, bool d
             if (drop)
                 mmb_record_drop_extension(&slab->owner.records[i]);
             else
-                error = check_record(&slab->owner.records[i]);
+                error = check_record(stack, &slab->owner.records[i], number);
             if (error)
                 return error;
         }
@@ -164,7 +234,7 @@ static struct popped scan(const struct mmb_stack *stack, size_t number)
     struct popped popped = {0, 0, 0};
     for (size_t i = number; i < stack->count; i++) {
         const mmbAllocation *record = mmb_stack_record(stack, i);
-        if (mmb_record_state(mmb_record_word(record)) == MMB_RECORD_FREE) {
+        if (is_gone(record)) {
             popped.n_freed++;
             continue;
         }
@@ -292,10 +362,16 @@ static mmbError add_segment(struct mmb_stack *stack, size_t needed)
     return MMB_OK;
 }
 
+mmbError mmb_stack_reserve(struct mmb_stack *stack)
+{
+    return add_segment(stack, stack->capacity);
+}
+
 static mmbError full(const struct mmb_stack *stack, size_t n_bytes)
 {
-    return mmb_fail(MMB_OUT_OF_MEMORY, "allocate %zu B: the stack has %zu B, %zu of them used",
-                    n_bytes, stack->capacity, stack->top);
+    size_t size = stack->end - stack->segment->origin;
+    return mmb_fail(MMB_OUT_OF_MEMORY, "allocate %zu B: the largest free run is %zu B of %zu B",
+                    n_bytes, stack->end - stack->top, size);
 }
 
 mmbError mmb_stack_grow(struct mmb_stack *stack, size_t n_bytes, size_t alignment)
@@ -306,7 +382,8 @@ mmbError mmb_stack_grow(struct mmb_stack *stack, size_t n_bytes, size_t alignmen
     mmb_lock_acquire(&stack->lock);
     if (!stack->slab || stack->count - stack->slab->first == MMB_STACK_SLAB_RECORDS)
         error = next_slab(stack);
-    else if (stack->segment && stack->capacity)
+    else if (stack->segment &&
+             (stack->capacity || mmb_source_bounded(stack->base.source) != SIZE_MAX))
         error = full(stack, n_bytes);
     else if (stack->segment && stack->segment->above)
         climb(stack, stack->segment->above);
@@ -317,6 +394,29 @@ mmbError mmb_stack_grow(struct mmb_stack *stack, size_t n_bytes, size_t alignmen
 }
 
 /* ---- giving back ---- */
+
+static void free_slabs(struct mmb_stack_slab *slab)
+{
+    while (slab) {
+        struct mmb_stack_slab *above = slab->above;
+        mmb_record_slab_free(&slab->owner);
+        mmb_meta_free(slab, sizeof *slab);
+        slab = above;
+    }
+}
+
+/* The slabs above the current one; their handles are dead. Lock held. */
+static struct mmb_stack_slab *cut_slabs(struct mmb_stack *stack)
+{
+    struct mmb_stack_slab *from = stack->slab;
+    if (stack->count == 0)
+        stack->slab = NULL;
+    else if (from)
+        from = from->above;
+    if (stack->slab)
+        stack->slab->above = NULL;
+    return from;
+}
 
 static void return_segments(struct mmb_stack_segment *segment)
 {
@@ -346,14 +446,18 @@ void mmb_stack_trim(struct mmb_allocator *allocator, size_t keep_bytes)
         stack->top = 0;
         stack->end = 0;
     }
+    struct mmb_stack_slab *slabs = cut_slabs(stack);
     mmb_lock_release(&stack->lock);
+    free_slabs(slabs);
     return_segments(from);
 }
 
 void mmb_stack_close(struct mmb_allocator *allocator)
 {
     struct mmb_stack *stack = (struct mmb_stack *)allocator;
+    mmb_locked_account_close(&stack->account);
     struct mmb_stack_slab *slab = stack->slab;
+    mmb_homes_close_begin();
     while (slab && slab->above)
         slab = slab->above;
     while (slab) {
@@ -365,6 +469,7 @@ void mmb_stack_close(struct mmb_allocator *allocator)
         mmb_meta_free(slab, sizeof *slab);
         slab = below;
     }
+    mmb_homes_close_end();
     struct mmb_stack_segment *segment = stack->segment;
     while (segment && segment->below)
         segment = segment->below;

@@ -4,6 +4,7 @@
 #include "interfaces/page.h"
 #include "interfaces/passthrough.h"
 #include "interfaces/stack.h"
+#include "interfaces/thread.h"
 #include "layers/host/array.h"
 #include "layers/host/malloc.h"
 #include "layers/host/mmap.h"
@@ -25,6 +26,7 @@ const struct mmb_allocator_ops *const mmb_builtin_allocators[] = {
     &mmb_passthrough_allocator,
     &mmb_stack_allocator,
     &mmb_page_allocator,
+    &mmb_thread_allocator_ops,
     NULL,
 };
 

@@ -7,6 +7,7 @@
 #include "src/core/allocation.h"
 #include <mmb/copy.h>
 #include "interfaces/orphan.h"
+#include "interfaces/thread_hot.h"
 #include "src/base/checked.h"
 #include "src/base/error.h"
 #include "src/base/struct_size.h"
@@ -14,21 +15,47 @@
 
 #define DEFAULT_ALIGNMENT 16u
 
+/* A stack that was released below a record has not touched it. */
+static bool is_on_stack(const mmbAllocation *record)
+{
+    struct mmb_allocator *allocator = mmb_record_allocator(record);
+    struct mmb_block block;
+    return allocator && allocator->ops->locate(allocator, record, &block);
+}
+
+static bool is_handle(const mmbAllocation *allocation)
+{
+    struct mmb_extension view = {.flags = 0};
+    if (!mmb_record_is_live(allocation))
+        return false;
+    uint32_t state = mmb_record_state(mmb_record_word(allocation));
+    if (state == MMB_RECORD_INDIRECT && mmb_record_view(allocation, &view))
+        state = view.base_state;
+    if (view.flags & MMB_EXTENSION_HIDDEN)
+        return false;
+    return state != MMB_RECORD_STACKED || is_on_stack(allocation);
+}
+
 mmbError mmb_allocation_check(const mmbAllocation *allocation, const char *function)
 {
     mmbError error = mmb_library_check(function);
-    if (error)
+    if (error || is_handle(allocation))
         return error;
-    bool live = mmb_record_is_live(allocation);
-    struct mmb_extension *extension = live ? mmb_record_extension(allocation) : NULL;
-    if (live && !(extension && extension->flags & MMB_EXTENSION_HIDDEN))
-        return MMB_OK;
     return mmb_fail(MMB_INVALID_ALLOCATION, "%s: %p is not a live allocation: %s", function,
                     (const void *)allocation,
                     mmb_record_is_ours(allocation) ? "it was freed" : "no handle of this library");
 }
 
 /* ---- allocating ---- */
+
+/* No object has more than PTRDIFF_MAX bytes; within that, neither alignment nor rounding overflows. */
+mmbError mmb_allocation_check_size(size_t n_bytes, const char *function)
+{
+    if (n_bytes - 1 < PTRDIFF_MAX)
+        return MMB_OK;
+    return mmb_fail(MMB_INVALID_SIZE, "%s: %zu bytes%s", function, n_bytes,
+                    n_bytes ? " are more than an object can have" : "");
+}
 
 static mmbError allocate_from(mmbMemInterface *interface, const struct mmb_request *request,
                               mmbAllocation **out_record)
@@ -43,10 +70,10 @@ static mmbError allocate_from(mmbMemInterface *interface, const struct mmb_reque
 mmbError mmb_interface_allocate(mmbMemInterface *interface, size_t n_bytes, size_t alignment,
                                 mmbAllocation **out_record)
 {
-    if (n_bytes == 0)
-        return mmb_fail(MMB_INVALID_SIZE, "allocate: 0 bytes");
+    mmbError error = mmb_allocation_check_size(n_bytes, "allocate");
+    if (error)
+        return error;
     struct mmb_request request = {n_bytes, alignment, 0};
-    mmbError error;
     do {
         error = allocate_from(interface, &request, out_record);
         interface = interface->fallback;
@@ -54,7 +81,9 @@ mmbError mmb_interface_allocate(mmbMemInterface *interface, size_t n_bytes, size
     return error;
 }
 
-mmbError mmb_allocate(size_t n_bytes, mmbMemInterface *interface, mmbAllocation **out_allocation)
+static __attribute__((noinline)) mmbError allocate_slowly(size_t n_bytes,
+                                                          mmbMemInterface *interface,
+                                                          mmbAllocation **out_allocation)
 {
     mmbError error = mmb_interface_check(interface, "allocate");
     if (error)
@@ -62,6 +91,28 @@ mmbError mmb_allocate(size_t n_bytes, mmbMemInterface *interface, mmbAllocation 
     if (!out_allocation)
         return mmb_fail(MMB_INVALID_ARG, "allocate: out_allocation is NULL");
     return mmb_interface_allocate(interface, n_bytes, DEFAULT_ALIGNMENT, out_allocation);
+}
+
+static __attribute__((noinline)) mmbError allocate_large(size_t n_bytes,
+                                                         mmbMemInterface *interface,
+                                                         mmbAllocation **out_allocation)
+{
+    if (mmb_hot_allocate_large(&interface->hot, n_bytes, out_allocation))
+        return MMB_OK;
+    return allocate_slowly(n_bytes, interface, out_allocation);
+}
+
+/* Whether the library is initialised and the interface alive need not be asked where a magazine has a
+ * record: an interface's magazines are emptied when it goes. Its memory can always be looked at. */
+mmbError mmb_allocate(size_t n_bytes, mmbMemInterface *interface, mmbAllocation **out_allocation)
+{
+    if (__builtin_expect(!out_allocation || !mmb_interface_is_slot(interface), 0))
+        return allocate_slowly(n_bytes, interface, out_allocation);
+    if (__builtin_expect(n_bytes > MMB_HOT_BYTES, 0))
+        return allocate_large(n_bytes, interface, out_allocation);
+    if (__builtin_expect(mmb_hot_allocate(&interface->hot, n_bytes, out_allocation), 1))
+        return MMB_OK;
+    return allocate_slowly(n_bytes, interface, out_allocation);
 }
 
 mmbError mmb_allocate_array(size_t count, size_t n_bytes, mmbMemInterface *interface,
@@ -158,21 +209,19 @@ static mmbError free_block(mmbAllocation *block, size_t keep_charged)
 /* The record of a moved handle goes back to where it came from, which may be gone by now. */
 static void reclaim_home(mmbAllocation *handle)
 {
-    switch (mmb_record_owner_of(handle)->kind) {
-    case MMB_OWNER_POOL:
-        mmb_record_drop_extension(handle);
-        mmb_record_delete(handle);
-        return;
-    case MMB_OWNER_ORPHAN:
-        mmb_record_drop_extension(handle);
-        mmb_orphan_release(handle);
-        return;
-    case MMB_OWNER_SPAN:
-    case MMB_OWNER_STACK:
-        break;
+    mmb_homes_enter();
+    enum mmb_owner_kind kind = mmb_record_owner_of(handle)->kind;
+    if (kind == MMB_OWNER_SPAN || kind == MMB_OWNER_STACK) {
+        struct mmb_allocator *home = mmb_record_allocator(handle);
+        home->ops->reclaim(home, handle);
     }
-    struct mmb_allocator *home = mmb_record_allocator(handle);
-    home->ops->reclaim(home, handle);
+    mmb_homes_leave();
+    if (kind == MMB_OWNER_ORPHAN)
+        mmb_orphan_release(handle);
+    if (kind != MMB_OWNER_POOL)
+        return;
+    mmb_record_drop_extension(handle);
+    mmb_record_delete(handle);
 }
 
 static void release_slice(mmbAllocation *slice, mmbAllocation *parent)
@@ -185,14 +234,15 @@ static void release_slice(mmbAllocation *slice, mmbAllocation *parent)
 static void release_wrapped(mmbAllocation *wrapped, const struct mmb_extension *extension)
 {
     mmbMemInterface *interface = mmb_record_allocator(wrapped)->interface;
-    mmb_address_map_remove(&mmb_wrapped_map, (uintptr_t)extension->wrapped, extension->n_bytes,
-                           wrapped);
+    if (interface->flags & MMB_INTERFACE_FINDABLE)
+        mmb_address_map_remove(&mmb_wrapped_map, (uintptr_t)extension->wrapped, extension->n_bytes,
+                               wrapped);
     atomic_fetch_sub(&interface->wrapped, 1);
     mmb_record_drop_extension(wrapped);
     mmb_record_delete(wrapped);
 }
 
-static mmbError release_extended(mmbAllocation *allocation, struct mmb_extension *extension)
+static mmbError release_extended(mmbAllocation *allocation, const struct mmb_extension *extension)
 {
     if (extension->flags & MMB_EXTENSION_SLICE) {
         release_slice(allocation, extension->parent);
@@ -215,18 +265,25 @@ mmbError mmb_allocation_release(mmbAllocation *allocation, const char *function)
     mmbError error = mmb_allocation_check(allocation, function);
     if (error)
         return error;
-    struct mmb_extension *extension = mmb_record_extension(allocation);
-    if (!extension)
+    struct mmb_extension view;
+    if (!mmb_record_view(allocation, &view))
         return free_block(allocation, 0);
     error = mmb_record_check_idle(allocation, function);
-    return error ? error : release_extended(allocation, extension);
+    return error ? error : release_extended(allocation, &view);
 }
 
-mmbError mmb_free(mmbAllocation *allocation)
+static __attribute__((noinline)) mmbError free_slowly(mmbAllocation *allocation)
 {
     if (!allocation)
         return mmb_library_check("free");
     return mmb_allocation_release(allocation, "free");
+}
+
+mmbError mmb_free(mmbAllocation *allocation)
+{
+    if (__builtin_expect(mmb_record_is_ours(allocation), 1) && mmb_hot_free(allocation))
+        return MMB_OK;
+    return free_slowly(allocation);
 }
 
 mmbError mmb_free_opts(mmbAllocation *allocation, const mmbAllocateOptions *options)

@@ -44,6 +44,8 @@ static bool commit_more(struct mmb_handles *handles)
         !mmb_os_commit((void *)(handles->base + n_bytes), COMMIT_BYTES))
         return false;
     atomic_store_explicit(&handles->n_bytes, n_bytes + COMMIT_BYTES, memory_order_relaxed);
+    __atomic_store_n(&handles->n_slots, (n_bytes + COMMIT_BYTES) / handles->slot_bytes,
+                     __ATOMIC_RELAXED);
     return true;
 }
 

@@ -14,6 +14,7 @@
 /* Slots lie at base, base + slot_bytes, ...; those below n_bytes are readable and writable. */
 struct mmb_handles {
     uintptr_t base;
+    size_t n_slots; /* n_bytes / slot_bytes */
     _Atomic size_t n_bytes;
     size_t slot_bytes; /* a power of two */
     size_t n_reserved;

@@ -3,6 +3,7 @@
  * tables, backends and allocators. The public functions take the registry mutex; inside it the
  * locks of allocators and of the metadata. Only mmb_interface_check is lock-free. */
 #include "src/core/interface.h"
+#include <stdio.h>
 #include "src/base/error.h"
 #include "src/base/log.h"
 #include "src/base/meta.h"
@@ -13,7 +14,7 @@
 #include "src/core/source.h"
 
 /* A power of two above the size of an interface. */
-#define SLOT_BYTES 256u
+#define SLOT_BYTES (1u << MMB_INTERFACE_SLOT_LOG2)
 _Static_assert(sizeof(mmbMemInterface) + sizeof(void *) <= SLOT_BYTES,
                "an interface fits its slot");
 
@@ -70,6 +71,17 @@ static void close_backend(mmbMemInterface *interface)
     interface->backend->ops->close(interface->backend);
 }
 
+/* What can never be had is refused now, not when the first block finds out. */
+static mmbError check_capacity(const struct mmb_source *source, mmbStrategy strategy,
+                               const mmbStrategyOptions *options)
+{
+    size_t bounded = mmb_source_bounded(source);
+    if (strategy != MMB_STRATEGY_STACK || options->stack_bytes <= bounded)
+        return MMB_OK;
+    return mmb_fail(MMB_INVALID_SIZE, "create_interface: a stack of %zu B does not fit into %zu B",
+                    options->stack_bytes, bounded);
+}
+
 static mmbError open_allocator(mmbMemInterface *interface, const struct mmb_allocator_ops *ops,
                                const mmbMemInterfaceConfig *config)
 {
@@ -81,7 +93,9 @@ static mmbError open_allocator(mmbMemInterface *interface, const struct mmb_allo
                  .domain = -1},
         .options = config->strategy_opts,
     };
-    mmbError error = mmb_allocator_slot_take(&request.base.slot);
+    mmbError error = check_capacity(interface->source, ops->strategy, &request.options);
+    if (error == MMB_OK)
+        error = mmb_allocator_slot_take(&request.base.slot);
     if (error != MMB_OK)
         return error;
     error = ops->open(&request, &interface->allocator);
@@ -143,6 +157,9 @@ mmbError mmb_interface_open(mmbMemSpace *space, const mmbMemInterfaceConfig *con
     interface->id = ++last_id;
     set_fallback(interface, merged.fallback);
     mmb_list_push_back(&space->interfaces, &interface->link);
+    mmb_hot_clear(&interface->hot);
+    if (interface->allocator->ops->fill_hot)
+        interface->allocator->ops->fill_hot(interface->allocator, &interface->hot);
     atomic_store_explicit(&interface->magic, MMB_INTERFACE_MAGIC, memory_order_release);
     *out_interface = interface;
     return MMB_OK;
@@ -173,6 +190,7 @@ void mmb_interface_close(mmbMemInterface *interface)
     mmbMemSpace *space = interface->space;
     uint32_t slot = interface->allocator->slot;
     atomic_store_explicit(&interface->magic, 0, memory_order_release);
+    mmb_hot_clear(&interface->hot);
     mmb_list_remove(&interface->link);
     if (space->default_interface == interface)
         space->default_interface = NULL;
@@ -205,12 +223,16 @@ void mmb_interface_report_leaks(const mmbMemInterface *interface)
     size_t wrapped = atomic_load_explicit(&interface->wrapped, memory_order_relaxed);
     if (stats.live_count + wrapped == 0)
         return;
+    char more[64] = "";
+    if (wrapped)
+        snprintf(more, sizeof more, " and %zu wrapped objects", wrapped);
     mmb_log(MMB_LOG_WARNING,
-            "finalize: interface \"%s\" (%s over %s, layer %s, context %s): %zu allocations with "
-            "%zu B and %zu wrapped objects were not freed",
-            interface->name ? interface->name : "", mmb_strategy_text(interface->strategy),
-            mmb_backend_text(interface->backend_id), space->layer->name,
-            mmb_context_text(space->context), stats.live_count, stats.live_bytes, wrapped);
+            "finalize: interface %s (%s over %s, layer %s, context %s): %zu allocations with "
+            "%zu B%s were not freed",
+            interface->name ? interface->name : "without name",
+            mmb_strategy_text(interface->strategy), mmb_backend_text(interface->backend_id),
+            space->layer->name, mmb_context_text(space->context), stats.live_count,
+            stats.live_bytes, more);
 }
 
 static mmbError destroy(mmbMemInterface *interface)

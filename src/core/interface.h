@@ -17,6 +17,7 @@
 #define MMB_INTERFACE_MAGIC 0x6d6d62696e746661ull /* cleared by destroy */
 
 struct mmbMemInterface {
+    struct mmb_hot hot; /* first: what allocating reads */
     _Atomic uint64_t magic;
     struct mmb_list link; /* in its space */
     mmbMemSpace *space;
@@ -36,7 +37,18 @@ struct mmbMemInterface {
     size_t min_alignment; /* of every block that asks for none */
 };
 
-extern struct mmb_handles mmb_interface_handles;
+#define MMB_INTERFACE_SLOT_LOG2 9u
+extern struct mmb_handles mmb_interface_handles __attribute__((visibility("hidden")));
+
+/* Is this the address of an interface, live or not? Any pointer may be asked. In range and aligned in
+ * one comparison: the rotation turns set low bits into a huge number. */
+static inline bool mmb_interface_is_slot(const mmbMemInterface *interface)
+{
+    uintptr_t distance = (uintptr_t)interface - mmb_interface_handles.base;
+    uintptr_t rotated = (distance >> MMB_INTERFACE_SLOT_LOG2) |
+                        (distance << (sizeof distance * 8 - MMB_INTERFACE_SLOT_LOG2));
+    return rotated < MMB_OWNED_LOAD(mmb_interface_handles.n_slots);
+}
 
 /* Any pointer may be asked. Lock-free; false for all before the first mmb_init. */
 static inline bool mmb_interface_is_live(const mmbMemInterface *interface)

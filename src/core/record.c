@@ -96,8 +96,8 @@ static bool commit(size_t n_granules)
             !mmb_os_commit(granule_records(slabs.n_committed), COMMIT_BYTES))
             return false;
         slabs.n_committed += step;
-        atomic_store_explicit(&mmb_records.n_bytes, slabs.n_committed * GRANULE_BYTES,
-                              memory_order_release);
+        __atomic_store_n(&mmb_records.n_records, slabs.n_committed * MMB_RECORDS_PER_GRANULE,
+                         __ATOMIC_RELEASE);
     }
     return true;
 }
@@ -147,7 +147,8 @@ void mmb_record_slab_adopt(mmbAllocation *records, struct mmb_record_owner *owne
     owner->records = records;
 }
 
-/* Zeroes the words; whole OS pages go back to the system, which zeroes them as well. */
+/* Zeroes the words; whole OS pages go back to the system, which zeroes them as well unless it refuses
+ * (mlockall): the last byte tells. */
 static void wipe(mmbAllocation *records, size_t n_bytes)
 {
     size_t page = mmb_os_page_bytes();
@@ -157,8 +158,12 @@ static void wipe(mmbAllocation *records, size_t n_bytes)
         memset(records, 0, n_bytes);
         return;
     }
-    memset(records, 0, first - begin);
+    unsigned char *witness = (unsigned char *)last - 1;
+    *witness = 1;
     mmb_os_discard((void *)first, last - first);
+    if (*witness)
+        memset((void *)first, 0, last - first);
+    memset(records, 0, first - begin);
     memset((void *)last, 0, end - last);
 }
 

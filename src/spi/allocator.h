@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <mmb/allocation.h>
 #include <mmb/interface.h>
+#include "src/spi/hot.h"
 #include "src/spi/quota.h"
 #include "src/spi/record.h"
 #include "src/spi/source.h"
@@ -50,8 +51,10 @@ struct mmb_allocator_stats {
     size_t live_bytes, live_count, peak_bytes, total_allocations, total_frees;
 };
 
-/* false stops the walk. Called under the allocator's lock: must not call back into it. */
-typedef bool (*mmb_record_visitor)(void *user, mmbAllocation *record);
+/* Sees a live record and where its block is; of a record that moved away, where it was. false stops
+ * the walk. Called under the allocator's lock: must not call back into it. */
+typedef bool (*mmb_record_visitor)(void *user, mmbAllocation *record,
+                                   const struct mmb_block *block);
 
 struct mmb_allocator_ops {
     size_t size;
@@ -103,6 +106,9 @@ struct mmb_allocator_ops {
     mmbError (*mark)(struct mmb_allocator *allocator, mmbStackMark *out_mark);
     mmbError (*release)(struct mmb_allocator *allocator, const mmbStackMark *mark);
     mmbError (*reset)(struct mmb_allocator *allocator);
+
+    /* Optional: which magazines serve which sizes. `hot` is cleared before. */
+    void (*fill_hot)(struct mmb_allocator *allocator, struct mmb_hot *hot);
 };
 
 /* Every table that is compiled in (src/builtin.c), NULL-terminated. */

@@ -6,8 +6,8 @@
  * a hold, a label, an over-aligned or moved block) goes into a 64-byte extension; the record is
  * then INDIRECT.
  *
- * word = state << 24 | low. low is: the requested bytes (PLAIN, LOCKED), the extension's index
- * (INDIRECT), the owner's free-list link (FREE). A word of 0 was never handed out. */
+ * word = state << 24 | low. low is: the requested bytes (PLAIN, LOCKED, STACKED), the extension's
+ * index (INDIRECT), the owner's free-list link (FREE). A word of 0 was never handed out. */
 #ifndef MMB_SPI_RECORD_H
 #define MMB_SPI_RECORD_H
 #include <stdatomic.h>
@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <mmb/allocation.h>
 #include <mmb/error.h>
+#include "src/base/owned.h"
 
 struct mmb_allocator;
 
@@ -29,13 +30,15 @@ _Static_assert(sizeof(struct mmbAllocation) == 16, "one record is 16 bytes");
 enum {
     MMB_RECORD_PLAIN = 0,    /* live; may be freed into the thread's magazine */
     MMB_RECORD_LOCKED = 1,   /* live; freed by its allocator */
-    MMB_RECORD_INDIRECT = 2, /* live; everything else is in the extension */
+    MMB_RECORD_STACKED = 2,  /* the same, but live only while its stack is that high */
+    MMB_RECORD_INDIRECT = 3, /* live; everything else is in the extension */
     MMB_RECORD_FREE = 255
 };
 #define MMB_RECORD_LOW 0xffffffu /* the low part of a word; also the largest size held in it */
-#define MMB_SLOT_BYTES 8192u     /* one allocator's part of a thread area */
+#define MMB_SLOT_BYTES 4096u     /* one allocator's part of a thread area */
 /* Where the magazine of a class lies in that part. */
-#define MMB_MAGAZINE_OFFSET(class_index) (64u + (class_index)*32u)
+#define MMB_MAGAZINE_OFFSET(class_index) (128u + (class_index)*32u)
+#define MMB_CLASS_OF_OFFSET(offset)      (((offset)-128u) / 32u)
 
 static inline uint32_t mmb_record_state(uint32_t word)
 {
@@ -48,9 +51,9 @@ static inline uint32_t mmb_record_state(uint32_t word)
  * can only be seen by a thread that was never given a record above it. */
 struct mmb_record_range {
     uintptr_t base;
-    _Atomic size_t n_bytes;
+    size_t n_records;
 };
-extern struct mmb_record_range mmb_records;
+extern struct mmb_record_range mmb_records __attribute__((visibility("hidden")));
 
 /* A pointer to a record slot of ours: in range and 16-byte aligned, in one comparison (the rotation
  * turns set low bits into a huge number). */
@@ -58,12 +61,22 @@ static inline bool mmb_record_is_ours(const void *handle)
 {
     uintptr_t distance = (uintptr_t)handle - mmb_records.base;
     uintptr_t rotated = (distance >> 4) | (distance << (sizeof distance * 8 - 4));
-    return rotated < atomic_load_explicit(&mmb_records.n_bytes, memory_order_relaxed) >> 4;
+    return rotated < MMB_OWNED_LOAD(mmb_records.n_records);
 }
 
 static inline uint32_t mmb_record_word(const mmbAllocation *record)
 {
-    return __atomic_load_n(&record->word, __ATOMIC_RELAXED);
+    return __atomic_load_n(&record->word, __ATOMIC_ACQUIRE);
+}
+
+/* Sets the state alone: one store of the word's top byte. */
+static inline void mmb_record_mark_free(mmbAllocation *record)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    __atomic_store_n((uint8_t *)&record->word + 3, MMB_RECORD_FREE, __ATOMIC_RELAXED);
+#else
+    __atomic_store_n((uint8_t *)&record->word, MMB_RECORD_FREE, __ATOMIC_RELAXED);
+#endif
 }
 
 /* Ours, handed out and not freed since. */
@@ -111,6 +124,8 @@ struct mmb_record_owner *mmb_record_owner_of(const mmbAllocation *record);
 /* `home_object` is what the allocator wants to find again from the record. State FREE until set. */
 mmbAllocation *mmb_record_new(void *home_object);
 void mmb_record_delete(mmbAllocation *record);
+/* All that are live: slices, wrapped pointers and moved handles when the library ends. */
+void mmb_record_delete_all(void);
 void *mmb_record_home_object(const mmbAllocation *record);
 void mmb_record_set_home_object(mmbAllocation *record, void *home_object);
 
@@ -135,8 +150,8 @@ struct mmb_extension {
     size_t head; /* bytes skipped at the block's start for alignment */
     _Atomic uint32_t slices, holds, copies;
     uint16_t flags;
-    uint8_t base_state; /* PLAIN or LOCKED: what the record is without the extension */
-    uint8_t alignment_log2;
+    uint8_t base_state;     /* PLAIN, LOCKED or STACKED: what the record is without the extension */
+    uint8_t alignment_log2; /* that was asked for, if more than 16; 0 for views */
 };
 _Static_assert(sizeof(struct mmb_extension) == 64, "one extension is 64 bytes");
 
@@ -144,7 +159,8 @@ _Static_assert(sizeof(struct mmb_extension) == 64, "one extension is 64 bytes");
 extern struct mmb_extension *mmb_extensions;
 mmbError mmb_extensions_open(void);
 
-/* The extension of a record whose word is INDIRECT, else NULL. */
+/* The extension of a record whose word is INDIRECT, else NULL. For the caller who orders all calls
+ * for the object: where others may slice, hold or copy it, its extension comes and goes. */
 static inline struct mmb_extension *mmb_record_extension(const mmbAllocation *record)
 {
     uint32_t word = mmb_record_word(record);
@@ -153,12 +169,18 @@ static inline struct mmb_extension *mmb_record_extension(const mmbAllocation *re
     return &mmb_extensions[word & MMB_RECORD_LOW];
 }
 
+/* The extension as it is at one moment; false: there is none. Safe against all but the free. */
+bool mmb_record_view(const mmbAllocation *record, struct mmb_extension *out_view);
+
 /* Makes a live record INDIRECT (or finds that it is). Calls for one record from several threads are
  * safe against each other, not against its free. MMB_OUT_OF_MEMORY: nothing changed. */
 mmbError mmb_record_extend(mmbAllocation *record, struct mmb_extension **out_extension);
 /* Drops the extension whatever it says; the record becomes `base_state` with the size that fits in
- * its word, 0 otherwise. For free. */
+ * its word, 0 otherwise, and points to its block's start. For free. */
 void mmb_record_drop_extension(mmbAllocation *record);
+/* The bytes of `handle` are in the block of `fresh` from now on: both are INDIRECT, the one MOVED,
+ * the other HIDDEN. */
+void mmb_record_move(mmbAllocation *handle, mmbAllocation *fresh, size_t n_bytes);
 
 enum mmb_record_use { MMB_USE_SLICE, MMB_USE_HOLD, MMB_USE_COPY };
 /* Counts one more, or one less, use of a live record; the last use that goes lets the record be
@@ -169,22 +191,29 @@ bool mmb_record_unuse(mmbAllocation *record, enum mmb_record_use use);
 /* MMB_OK, or MMB_BUSY with a detail that counts what keeps the record in use. */
 mmbError mmb_record_check_idle(const mmbAllocation *record, const char *function);
 
-/* Sets state and size of a record that is being handed out; a size beyond the word makes it
- * INDIRECT. MMB_OUT_OF_MEMORY: the record is unchanged. */
-mmbError mmb_record_publish(mmbAllocation *record, uint32_t state, size_t n_bytes);
+/* Bytes to skip at an address for an alignment. */
+static inline size_t mmb_align_head(uintptr_t address, size_t alignment)
+{
+    return (size_t)(-address & (alignment - 1));
+}
+/* Hands a record out: live, of n_bytes, `head` bytes behind its block's start. More than fits the
+ * word (a head, an alignment beyond 16, 16 MiB) makes it INDIRECT. MMB_OUT_OF_MEMORY: unchanged. */
+mmbError mmb_record_publish(mmbAllocation *record, uint32_t state, size_t n_bytes, size_t head,
+                            size_t alignment);
 /* Requested bytes of a live record. */
 static inline size_t mmb_record_bytes(const mmbAllocation *record)
 {
+    struct mmb_extension view;
     uint32_t word = mmb_record_word(record);
-    if (mmb_record_state(word) == MMB_RECORD_INDIRECT)
-        return mmb_extensions[word & MMB_RECORD_LOW].n_bytes;
-    return word & MMB_RECORD_LOW;
+    if (mmb_record_state(word) != MMB_RECORD_INDIRECT)
+        return word & MMB_RECORD_LOW;
+    return mmb_record_view(record, &view) ? view.n_bytes : mmb_record_word(record) & MMB_RECORD_LOW;
 }
 /* Bytes skipped at the block's start. */
 static inline size_t mmb_record_head(const mmbAllocation *record)
 {
-    struct mmb_extension *extension = mmb_record_extension(record);
-    return extension ? extension->head : 0;
+    struct mmb_extension view;
+    return mmb_record_view(record, &view) ? view.head : 0;
 }
 /* A new size for a live record. MMB_OUT_OF_MEMORY as publish. */
 mmbError mmb_record_set_bytes(mmbAllocation *record, size_t n_bytes);

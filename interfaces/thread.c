@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The thread-local strategy's slow ways (thread.h): what the first instructions could not do.
+ *
+ * An allocation is charged first, from the thread's credit or by asking the quota, and then finds
+ * its block: in the magazine, in the class's store, in the heap, in a new chunk. Nothing is asked
+ * while an operation on the cache is under way, so whoever revokes never waits for somebody who
+ * waits for him. Lock order: see thread_cache.c. */
+#include "interfaces/thread.h"
+#include "interfaces/thread_hot.h"
+#include "src/base/error.h"
+#include "src/base/meta.h"
+
+/* Blocks per batch: 64, or as many as make 256 KiB, and less where the space is small. */
+#define BATCH_BLOCKS   64u
+#define BATCH_BYTES    ((size_t)256 << 10)
+#define BATCH_OF_LIMIT 16u
+/* Batches that a class's store holds. */
+#define STORE_BATCHES 8u
+
+static struct mmb_thread_allocator *thread_of(struct mmb_allocator *allocator)
+{
+    return (struct mmb_thread_allocator *)allocator;
+}
+
+uint32_t mmb_thread_batch(const struct mmb_thread_allocator *allocator, uint32_t class_index)
+{
+    size_t n = allocator->batch_bytes / mmb_class_bytes[class_index];
+    size_t most = class_index >= MMB_CLASS_FIRST_LARGE ? 1 : BATCH_BLOCKS;
+    return (uint32_t)(n < 1 ? 1 : n > most ? most : n);
+}
+
+/* ---- life ---- */
+
+static mmbError thread_open(const struct mmb_allocator_request *request, struct mmb_allocator **out)
+{
+    mmbError error = mmb_heap_check(request->base.source);
+    if (!error)
+        error = mmb_caches_open();
+    if (error)
+        return error;
+    struct mmb_thread_allocator *self = mmb_meta_alloc(sizeof *self);
+    if (!self)
+        return mmb_fail(MMB_OUT_OF_MEMORY, "create_interface: no metadata for an allocator");
+    self->base = request->base;
+    mmb_heap_open(&self->heap, &self->base);
+    mmb_list_init(&self->caches);
+    if (self->base.slot < MMB_THREAD_SLOTS) {
+        bool small_only = self->heap.large_from < MMB_CLASS_SMALL_BYTES;
+        self->slot_base = self->base.slot * MMB_SLOT_BYTES;
+        self->cached_bytes = small_only ? self->heap.large_from : MMB_CLASS_MAX_BYTES;
+    }
+    size_t share = mmb_quota_limit(self->base.quota) / BATCH_OF_LIMIT;
+    self->batch_bytes = share < BATCH_BYTES ? share : BATCH_BYTES;
+    for (uint32_t c = 0; c < MMB_CLASSES; c++)
+        self->central[c].capacity = STORE_BATCHES * mmb_thread_batch(self, c);
+    mmb_locked_account_open(&self->account, self->base.quota, &self->heap.lock);
+    *out = &self->base;
+    return MMB_OK;
+}
+
+static void thread_close(struct mmb_allocator *allocator)
+{
+    struct mmb_thread_allocator *self = thread_of(allocator);
+    mmb_caches_close(self);
+    mmb_locked_account_close(&self->account);
+    for (uint32_t c = 0; c < MMB_CLASSES; c++)
+        mmb_central_flush(&self->central[c], &self->heap);
+    mmb_heap_close(&self->heap);
+    mmb_meta_free(self, sizeof *self);
+}
+
+static void thread_fill_hot(struct mmb_allocator *allocator, struct mmb_hot *hot)
+{
+    const struct mmb_thread_allocator *self = thread_of(allocator);
+    size_t most = self->cached_bytes;
+    if (!most)
+        return;
+    for (uint32_t i = 1; i < MMB_HOT_ENTRIES && i * 16u <= most; i++)
+        hot->magazine[i] = self->slot_base + MMB_MAGAZINE_OFFSET(mmb_class_of(i * 16u));
+    hot->slot_base = self->slot_base;
+    hot->cached_bytes = (uint32_t)most;
+}
+
+/* ---- charging ---- */
+
+static bool take_credit(struct mmb_thread_cache *cache, struct mmb_quota *quota, int64_t n_bytes)
+{
+    mmb_cache_enter(cache);
+    bool taken =
+        mmb_cache_is_running(cache) && (mmb_account_take(&cache->account, n_bytes) ||
+                                        mmb_account_take_sole(quota, &cache->account, n_bytes));
+    mmb_cache_leave(cache);
+    return taken;
+}
+
+static mmbError charge(struct mmb_thread_allocator *self, struct mmb_thread_cache *cache,
+                       size_t n_bytes)
+{
+    if (!cache)
+        return mmb_locked_account_charge(&self->account, n_bytes);
+    if (n_bytes <= INT64_MAX && take_credit(cache, self->base.quota, (int64_t)n_bytes))
+        return MMB_OK;
+    return mmb_account_charge(self->base.quota, &cache->account, n_bytes);
+}
+
+static void uncharge(struct mmb_thread_allocator *self, struct mmb_thread_cache *cache,
+                     size_t n_bytes)
+{
+    if (!cache) {
+        mmb_locked_account_uncharge(&self->account, n_bytes);
+        return;
+    }
+    mmb_cache_enter(cache);
+    bool given = mmb_cache_is_running(cache);
+    if (given)
+        mmb_account_give(&cache->account, (int64_t)n_bytes);
+    mmb_cache_leave(cache);
+    if (!given)
+        mmb_account_uncharge(self->base.quota, &cache->account, n_bytes);
+}
+
+/* ---- blocks ---- */
+
+static mmbAllocation *pop(struct mmb_thread_cache *cache, uint32_t class_index)
+{
+    struct mmb_magazine *magazine = mmb_cache_magazine(cache, class_index);
+    mmbAllocation *record = NULL;
+    mmb_cache_enter(cache);
+    mmbAllocation **top = MMB_MAGAZINE_LOAD(magazine->top);
+    if (mmb_cache_is_running(cache) && top > MMB_MAGAZINE_LOAD(magazine->low)) {
+        record = top[-1];
+        MMB_MAGAZINE_STORE(magazine->top, top - 1);
+    }
+    mmb_cache_leave(cache);
+    return record;
+}
+
+/* Puts records into the magazine as far as it may and has room; returns how many are left. */
+static uint32_t fill(struct mmb_thread_cache *cache, uint32_t class_index, mmbAllocation **records,
+                     uint32_t n)
+{
+    struct mmb_magazine *magazine = mmb_cache_magazine(cache, class_index);
+    if (!mmb_magazine_open(cache, class_index))
+        return n;
+    mmb_cache_enter(cache);
+    mmbAllocation **top = MMB_MAGAZINE_LOAD(magazine->top);
+    if (mmb_cache_is_running(cache)) {
+        while (n > 0 && top < MMB_MAGAZINE_LOAD(magazine->high))
+            *top++ = records[--n];
+        MMB_MAGAZINE_STORE(magazine->top, top);
+    }
+    mmb_cache_leave(cache);
+    return n;
+}
+
+static void put_away(struct mmb_thread_allocator *self, uint32_t class_index,
+                     mmbAllocation **records, uint32_t n)
+{
+    n = mmb_central_put(&self->central[class_index], records, n);
+    if (n == 0)
+        return;
+    mmb_lock_acquire(&self->heap.lock);
+    while (n > 0)
+        mmb_heap_put(&self->heap, records[--n]);
+    bool idle = self->heap.n_empty_chunks > 0;
+    mmb_lock_release(&self->heap.lock);
+    if (idle)
+        mmb_heap_decay(&self->heap);
+}
+
+/* A batch from the store or the heap: one record for the caller, the others for the magazine. */
+static mmbError refill(struct mmb_thread_allocator *self, struct mmb_thread_cache *cache,
+                       uint32_t class_index, mmbAllocation **out_record)
+{
+    mmbAllocation *batch[BATCH_BLOCKS];
+    uint32_t want = cache ? mmb_thread_batch(self, class_index) : 1;
+    uint32_t n = mmb_central_get(&self->central[class_index], batch, want);
+    while (n == 0) {
+        mmb_lock_acquire(&self->heap.lock);
+        n = mmb_heap_take_batch(&self->heap, class_index, batch, want);
+        mmb_lock_release(&self->heap.lock);
+        mmbError error = n ? MMB_OK : mmb_heap_grow(&self->heap, mmb_class_bytes[class_index]);
+        if (error)
+            return error;
+    }
+    *out_record = batch[--n];
+    if (n && cache)
+        n = fill(cache, class_index, batch, n);
+    if (n)
+        put_away(self, class_index, batch, n);
+    return MMB_OK;
+}
+
+/* A block without a class: not cached. */
+static mmbError take_alone(struct mmb_thread_allocator *self, size_t need,
+                           mmbAllocation **out_record)
+{
+    for (;;) {
+        mmb_lock_acquire(&self->heap.lock);
+        *out_record = mmb_heap_take(&self->heap, need);
+        mmb_lock_release(&self->heap.lock);
+        if (*out_record)
+            return MMB_OK;
+        mmbError error = mmb_heap_grow(&self->heap, need);
+        if (error)
+            return error;
+    }
+}
+
+static mmbError take_block(struct mmb_thread_allocator *self, struct mmb_thread_cache *cache,
+                           size_t need, mmbAllocation **out_record)
+{
+    if (need > self->cached_bytes)
+        return take_alone(self, need, out_record);
+    uint32_t class_index = mmb_class_of(need);
+    *out_record = cache ? pop(cache, class_index) : NULL;
+    return *out_record ? MMB_OK : refill(self, cache, class_index, out_record);
+}
+
+/* Where a block goes back to: as it was taken. */
+static void give_block(struct mmb_thread_allocator *self, mmbAllocation *record)
+{
+    mmb_lock_acquire(&self->heap.lock);
+    mmb_heap_put(&self->heap, record);
+    mmb_lock_release(&self->heap.lock);
+}
+
+static void count_allocated(struct mmb_thread_allocator *self, struct mmb_thread_cache *cache)
+{
+    if (cache) {
+        __atomic_store_n(&cache->n_allocated, cache->n_allocated + 1, __ATOMIC_RELAXED);
+        return;
+    }
+    mmb_lock_acquire(&self->heap.lock);
+    self->n_allocated++;
+    mmb_lock_release(&self->heap.lock);
+}
+
+/* Records of a slot without magazines, and of blocks without a class, must not be freed into one.
+ */
+static mmbError publish(struct mmb_thread_allocator *self, mmbAllocation *record, size_t need,
+                        const struct mmb_request *request)
+{
+    uint32_t state = need > self->cached_bytes ? MMB_RECORD_LOCKED : MMB_RECORD_PLAIN;
+    size_t head = 0;
+    if (request->alignment > 16) {
+        struct mmb_block block;
+        mmb_heap_locate(record, &block);
+        head = mmb_align_head(block.chunk->memory.address + block.offset, request->alignment);
+    }
+    return mmb_record_publish(record, state, request->n_bytes, head, request->alignment);
+}
+
+static mmbError thread_allocate(struct mmb_allocator *allocator, const struct mmb_request *request,
+                                mmbAllocation **out_record)
+{
+    struct mmb_thread_allocator *self = thread_of(allocator);
+    size_t n_bytes = request->n_bytes, need;
+    if (!mmb_heap_request(&self->heap, n_bytes, request->alignment, &need))
+        return mmb_fail(MMB_INVALID_SIZE, "allocate %zu B aligned to %zu: beyond all addresses",
+                        n_bytes, request->alignment);
+    struct mmb_thread_cache *cache = mmb_cache_get(self);
+    mmbError error = charge(self, cache, n_bytes - request->prepaid);
+    if (error)
+        return error;
+    mmbAllocation *record;
+    error = take_block(self, cache, need, &record);
+    if (error)
+        goto uncharge;
+    error = publish(self, record, need, request);
+    if (error)
+        goto give_block;
+    count_allocated(self, cache);
+    *out_record = record;
+    return MMB_OK;
+give_block:
+    give_block(self, record);
+uncharge:
+    uncharge(self, cache, n_bytes - request->prepaid);
+    return error;
+}
+
+/* ---- freeing ---- */
+
+/* Makes room in a full magazine: the older half, which is the colder one, leaves it. */
+static uint32_t drain(struct mmb_thread_cache *cache, uint32_t class_index, mmbAllocation **out,
+                      uint32_t batch)
+{
+    struct mmb_magazine *magazine = mmb_cache_magazine(cache, class_index);
+    uint32_t n = 0;
+    mmb_cache_enter(cache);
+    mmbAllocation **top = MMB_MAGAZINE_LOAD(magazine->top), **blocks = magazine->blocks;
+    if (mmb_cache_is_running(cache) && top == MMB_MAGAZINE_LOAD(magazine->high)) {
+        for (; n < batch; n++)
+            out[n] = blocks[n];
+        for (mmbAllocation **from = blocks + n; from < top; from++)
+            from[-(ptrdiff_t)n] = *from;
+        MMB_MAGAZINE_STORE(magazine->top, top - n);
+        mmb_account_settle_mark(&cache->account);
+    }
+    mmb_cache_leave(cache);
+    return n;
+}
+
+/* False: the cache does not take it. */
+static bool free_to_cache(struct mmb_thread_allocator *self, struct mmb_thread_cache *cache,
+                          uint32_t class_index, mmbAllocation *record)
+{
+    if (fill(cache, class_index, &record, 1) == 0)
+        return true;
+    mmbAllocation *batch[BATCH_BLOCKS];
+    uint32_t n = drain(cache, class_index, batch, mmb_thread_batch(self, class_index));
+    bool taken = n && fill(cache, class_index, &record, 1) == 0;
+    if (n)
+        put_away(self, class_index, batch, n);
+    return taken;
+}
+
+static mmbError thread_free(struct mmb_allocator *allocator, mmbAllocation *record, size_t n_bytes,
+                            size_t keep_charged)
+{
+    struct mmb_thread_allocator *self = thread_of(allocator);
+    if (mmb_record_state(mmb_record_word(record)) == MMB_RECORD_INDIRECT)
+        mmb_record_drop_extension(record);
+    struct mmb_thread_cache *cache = mmb_cache_get(self);
+    uint32_t offset = record->home % MMB_SLOT_BYTES;
+    bool has_class = offset != 0 && self->cached_bytes;
+    __atomic_store_n(&record->word, (uint32_t)MMB_RECORD_FREE << 24, __ATOMIC_RELAXED);
+    if (!has_class || !cache || !free_to_cache(self, cache, MMB_CLASS_OF_OFFSET(offset), record))
+        give_block(self, record);
+    uncharge(self, cache, n_bytes - keep_charged);
+    return MMB_OK;
+}
+
+static mmbError thread_resize(struct mmb_allocator *allocator, mmbAllocation *record,
+                              size_t old_bytes, size_t new_bytes)
+{
+    struct mmb_thread_allocator *self = thread_of(allocator);
+    struct mmb_block block;
+    mmb_heap_locate(record, &block);
+    if (mmb_record_head(record) + new_bytes > block.usable)
+        return MMB_UNSUPPORTED;
+    struct mmb_thread_cache *cache = mmb_cache_get(self);
+    size_t more = new_bytes > old_bytes ? new_bytes - old_bytes : 0;
+    size_t less = new_bytes < old_bytes ? old_bytes - new_bytes : 0;
+    mmbError error = more ? charge(self, cache, more) : MMB_OK;
+    if (error)
+        return error;
+    error = mmb_record_set_bytes(record, new_bytes);
+    if (error)
+        less = more;
+    if (less)
+        uncharge(self, cache, less);
+    return error;
+}
+
+static void thread_vacate(struct mmb_allocator *allocator, mmbAllocation *record, size_t n_bytes,
+                          size_t keep_charged)
+{
+    struct mmb_thread_allocator *self = thread_of(allocator);
+    mmb_lock_acquire(&self->heap.lock);
+    size_t out = self->heap.n_out;
+    mmb_heap_vacate(&self->heap, record);
+    self->n_vacated += out == self->heap.n_out; /* a large block went at once */
+    mmb_lock_release(&self->heap.lock);
+    uncharge(self, mmb_cache_get(self), n_bytes - keep_charged);
+}
+
+static void thread_reclaim(struct mmb_allocator *allocator, mmbAllocation *record)
+{
+    struct mmb_thread_allocator *self = thread_of(allocator);
+    mmb_record_drop_extension(record);
+    mmb_lock_acquire(&self->heap.lock);
+    self->n_vacated--;
+    mmb_heap_reclaim(&self->heap, record);
+    mmb_lock_release(&self->heap.lock);
+}
+
+const struct mmb_allocator_ops mmb_thread_allocator_ops = {
+    .size = sizeof mmb_thread_allocator_ops,
+    .name = "thread-local",
+    .strategy = MMB_STRATEGY_THREAD_LOCAL,
+    .open = thread_open,
+    .close = thread_close,
+    .allocate = thread_allocate,
+    .free = thread_free,
+    .resize = thread_resize,
+    .vacate = thread_vacate,
+    .reclaim = thread_reclaim,
+    .locate = mmb_thread_locate,
+    .find = mmb_thread_find,
+    .for_each = mmb_thread_for_each,
+    .get_stats = mmb_thread_get_stats,
+    .trim = mmb_thread_trim,
+    .fill_hot = thread_fill_hot,
+};

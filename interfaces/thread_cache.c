@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The life of thread areas and of the caches in them (thread_cache.h).
+ *
+ * Owns the areas, one per thread that ever allocated here and has not ended, the list of caches of
+ * each allocator and the list of all areas. Lock order: `caches.mutex` -> quota -> a class's store
+ * -> heap. */
+#include "interfaces/thread_cache.h"
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include "interfaces/thread.h"
+#include "src/base/barrier.h"
+#include "src/base/error.h"
+#include "src/base/meta.h"
+#include "src/base/os.h"
+
+#define AREA_BYTES ((size_t)MMB_THREAD_SLOTS * MMB_SLOT_BYTES)
+
+/* Threads without an area mark themselves busy here, all over each other; nothing is ever found. */
+static char no_area[AREA_BYTES] __attribute__((aligned(MMB_SLOT_BYTES)));
+__thread char *mmb_thread_area __attribute__((tls_model(MMB_TLS_MODEL))) = no_area;
+
+/* The key's value of a thread whose area is gone: it gets none again. */
+static char exiting;
+
+static struct {
+    struct mmb_mutex mutex;
+    pthread_key_t key;
+    bool is_open;
+} caches = {.mutex = MMB_MUTEX_INIT};
+
+/* A magazine's dummy: prefetching through it does nothing. */
+static mmbAllocation dummy;
+
+static size_t blocks_bytes(const struct mmb_thread_allocator *allocator, uint32_t class_index)
+{
+    return (mmb_thread_capacity(allocator, class_index) + 1) * sizeof(mmbAllocation *);
+}
+
+/* ---- the account ---- */
+
+static struct mmb_thread_cache *cache_of(struct mmb_account *account)
+{
+    return MMB_CONTAINER_OF(account, struct mmb_thread_cache, account);
+}
+
+static void suspend(struct mmb_account *account)
+{
+    struct mmb_thread_cache *cache = cache_of(account);
+    __atomic_store_n(&account->suspended, true, __ATOMIC_RELAXED);
+    for (uint32_t c = 0; c < MMB_CLASSES; c++) {
+        struct mmb_magazine *magazine = mmb_cache_magazine(cache, c);
+        if (!magazine->blocks)
+            continue;
+        MMB_MAGAZINE_STORE(magazine->low, (mmbAllocation **)UINTPTR_MAX);
+        MMB_MAGAZINE_STORE(magazine->high, (mmbAllocation **)0);
+    }
+}
+
+/* An operation is some tens of instructions; its thread may have lost the processor in it. */
+static void settle(struct mmb_account *account)
+{
+    struct mmb_thread_cache *cache = cache_of(account);
+    for (unsigned turn = 0; __atomic_load_n(&cache->busy, __ATOMIC_ACQUIRE); turn++) {
+        const struct timespec pause = {0, 50000};
+        if (turn < 64)
+            mmb_pause();
+        else if (turn < 128)
+            sched_yield();
+        else
+            nanosleep(&pause, NULL);
+    }
+}
+
+static void set_bounds(struct mmb_thread_cache *cache, uint32_t class_index)
+{
+    struct mmb_magazine *magazine = mmb_cache_magazine(cache, class_index);
+    MMB_MAGAZINE_STORE(magazine->low, magazine->blocks);
+    MMB_MAGAZINE_STORE(magazine->high,
+                       magazine->blocks + mmb_thread_capacity(cache->allocator, class_index));
+}
+
+static void resume(struct mmb_account *account)
+{
+    struct mmb_thread_cache *cache = cache_of(account);
+    for (uint32_t c = 0; c < MMB_CLASSES; c++)
+        if (mmb_cache_magazine(cache, c)->blocks)
+            set_bounds(cache, c);
+    __atomic_store_n(&account->suspended, false, __ATOMIC_RELAXED);
+}
+
+/* Without barriers caches are never resumed: everything takes the locked path. */
+static const struct mmb_account_ops revocable = {suspend, settle, resume};
+static const struct mmb_account_ops locked_only = {suspend, settle, NULL};
+
+/* ---- magazines ---- */
+
+bool mmb_magazine_open(struct mmb_thread_cache *cache, uint32_t class_index)
+{
+    struct mmb_magazine *magazine = mmb_cache_magazine(cache, class_index);
+    if (magazine->blocks)
+        return true;
+    mmbAllocation **blocks = mmb_meta_alloc(blocks_bytes(cache->allocator, class_index));
+    if (!blocks)
+        return false;
+    blocks[0] = &dummy;
+    mmb_lock_acquire(&cache->allocator->base.quota->lock);
+    magazine->blocks = blocks + 1;
+    MMB_MAGAZINE_STORE(magazine->top, magazine->blocks);
+    if (cache->account.suspended)
+        suspend(&cache->account);
+    else
+        set_bounds(cache, class_index);
+    mmb_lock_release(&cache->allocator->base.quota->lock);
+    return true;
+}
+
+/* The cache is stopped or its owner gone. */
+static void flush_cache(struct mmb_thread_cache *cache)
+{
+    struct mmb_heap *heap = &cache->allocator->heap;
+    mmb_lock_acquire(&heap->lock);
+    for (uint32_t c = 0; c < MMB_CLASSES; c++) {
+        struct mmb_magazine *magazine = mmb_cache_magazine(cache, c);
+        while (magazine->blocks && magazine->top > magazine->blocks) {
+            MMB_MAGAZINE_STORE(magazine->top, magazine->top - 1);
+            mmb_heap_put(heap, *magazine->top);
+        }
+    }
+    mmb_lock_release(&heap->lock);
+}
+
+void mmb_caches_flush(struct mmb_thread_allocator *allocator)
+{
+    mmb_mutex_lock(&caches.mutex);
+    mmb_quota_stop(allocator->base.quota);
+    MMB_LIST_FOR_EACH (node, &allocator->caches)
+        flush_cache(MMB_CONTAINER_OF(node, struct mmb_thread_cache, link));
+    mmb_quota_go(allocator->base.quota);
+    mmb_mutex_unlock(&caches.mutex);
+    for (uint32_t c = 0; c < MMB_CLASSES; c++)
+        mmb_central_flush(&allocator->central[c], &allocator->heap);
+}
+
+/* ---- the end of a cache: caches.mutex held, the owner takes no part any more ---- */
+
+static void end_cache(struct mmb_thread_cache *cache)
+{
+    struct mmb_thread_allocator *allocator = cache->allocator;
+    mmb_account_detach(allocator->base.quota, &cache->account, &allocator->account.base);
+    mmb_lock_acquire(&allocator->heap.lock);
+    allocator->n_allocated += cache->n_allocated;
+    mmb_lock_release(&allocator->heap.lock);
+    mmb_list_remove(&cache->link);
+    for (uint32_t c = 0; c < MMB_CLASSES; c++) {
+        struct mmb_magazine *magazine = mmb_cache_magazine(cache, c);
+        if (magazine->blocks)
+            mmb_meta_free(magazine->blocks - 1, blocks_bytes(allocator, c));
+        memset(magazine, 0, sizeof *magazine);
+    }
+    memset(cache, 0, sizeof *cache);
+}
+
+void mmb_caches_close(struct mmb_thread_allocator *allocator)
+{
+    mmb_mutex_lock(&caches.mutex);
+    /* Nobody is in a call; this makes all that was done there visible here. */
+    mmb_quota_stop(allocator->base.quota);
+    mmb_quota_go(allocator->base.quota);
+    MMB_LIST_FOR_EACH_SAFE (node, next, &allocator->caches)
+        end_cache(MMB_CONTAINER_OF(node, struct mmb_thread_cache, link));
+    mmb_mutex_unlock(&caches.mutex);
+}
+
+static void end_area(char *area)
+{
+    for (uint32_t slot = 1; slot < MMB_THREAD_SLOTS; slot++) {
+        struct mmb_thread_cache *cache = mmb_cache_at(area, slot * MMB_SLOT_BYTES);
+        if (!cache->allocator)
+            continue;
+        flush_cache(cache);
+        end_cache(cache);
+    }
+    mmb_os_unmap(area, AREA_BYTES);
+}
+
+/* Runs when a thread ends, and again as long as the key's value is not NULL: then it finds the
+ * mark. */
+static void end_thread(void *value)
+{
+    pthread_setspecific(caches.key, &exiting);
+    if (value == &exiting)
+        return;
+    mmb_thread_area = no_area;
+    mmb_mutex_lock(&caches.mutex);
+    end_area(value);
+    mmb_mutex_unlock(&caches.mutex);
+}
+
+mmbError mmb_caches_open(void)
+{
+    mmb_mutex_lock(&caches.mutex);
+    if (!caches.is_open)
+        caches.is_open = pthread_key_create(&caches.key, end_thread) == 0;
+    mmb_mutex_unlock(&caches.mutex);
+    mmb_barrier_open();
+    return caches.is_open ? MMB_OK
+                          : mmb_fail(MMB_OUT_OF_MEMORY, "init: no thread-specific key is left");
+}
+
+/* ---- the start ---- */
+
+/* This thread's own area, or NULL. A huge page would make 2 MiB of the two pages that are used. */
+static char *open_area(void)
+{
+    if (mmb_thread_area != no_area)
+        return mmb_thread_area;
+    if (!caches.is_open || pthread_getspecific(caches.key) == &exiting)
+        return NULL;
+    char *area = mmb_os_map(AREA_BYTES);
+    if (!area)
+        return NULL;
+    madvise(area, AREA_BYTES, MADV_NOHUGEPAGE);
+    if (pthread_setspecific(caches.key, area)) {
+        mmb_os_unmap(area, AREA_BYTES);
+        return NULL;
+    }
+    mmb_thread_area = area;
+    return area;
+}
+
+static void open_cache(struct mmb_thread_cache *cache, struct mmb_thread_allocator *allocator)
+{
+    mmb_mutex_lock(&caches.mutex);
+    cache->allocator = allocator;
+    cache->account.ops = mmb_barrier_open() ? &revocable : &locked_only;
+    cache->account.thread = __builtin_thread_pointer();
+    mmb_list_push_back(&allocator->caches, &cache->link);
+    mmb_account_attach(allocator->base.quota, &cache->account);
+    mmb_mutex_unlock(&caches.mutex);
+}
+
+struct mmb_thread_cache *mmb_cache_get(struct mmb_thread_allocator *allocator)
+{
+    char *area = allocator->slot_base ? open_area() : NULL;
+    if (!area)
+        return NULL;
+    struct mmb_thread_cache *cache = mmb_cache_at(area, allocator->slot_base);
+    if (!cache->allocator)
+        open_cache(cache, allocator);
+    return cache;
+}
+
+/* ---- sums ---- */
+
+void mmb_caches_sum(struct mmb_thread_allocator *allocator, struct mmb_caches_sum *out_sum)
+{
+    *out_sum = (struct mmb_caches_sum){0, 0, 0, 0};
+    mmb_mutex_lock(&caches.mutex);
+    MMB_LIST_FOR_EACH (node, &allocator->caches) {
+        struct mmb_thread_cache *cache = MMB_CONTAINER_OF(node, struct mmb_thread_cache, link);
+        out_sum->used += mmb_account_used(&cache->account);
+        out_sum->peak += __atomic_load_n(&cache->account.peak, __ATOMIC_RELAXED);
+        out_sum->n_allocated += __atomic_load_n(&cache->n_allocated, __ATOMIC_RELAXED);
+        for (uint32_t c = 0; c < MMB_CLASSES; c++) {
+            struct mmb_magazine *magazine = mmb_cache_magazine(cache, c);
+            mmbAllocation **blocks = MMB_MAGAZINE_LOAD(magazine->blocks);
+            if (blocks)
+                out_sum->n_cached += (size_t)(MMB_MAGAZINE_LOAD(magazine->top) - blocks);
+        }
+    }
+    mmb_mutex_unlock(&caches.mutex);
+}
+
+/* ---- fork ---- */
+
+void mmb_caches_fork_prepare(void)
+{
+    mmb_mutex_lock(&caches.mutex);
+}
+
+void mmb_caches_fork_parent(void)
+{
+    mmb_mutex_unlock(&caches.mutex);
+}
+
+/* The other threads do not exist here: what their caches held is the heap's again. Their areas stay
+ * mapped, untouched. */
+void mmb_caches_fork_child(void)
+{
+    for (uint32_t slot = 1; slot < MMB_THREAD_SLOTS; slot++) {
+        struct mmb_allocator *base = mmb_allocator_at(slot);
+        if (!base || base->ops != &mmb_thread_allocator_ops)
+            continue;
+        struct mmb_thread_allocator *allocator = (struct mmb_thread_allocator *)base;
+        MMB_LIST_FOR_EACH_SAFE (node, next, &allocator->caches) {
+            struct mmb_thread_cache *cache = MMB_CONTAINER_OF(node, struct mmb_thread_cache, link);
+            if (cache == mmb_cache_at(mmb_thread_area, allocator->slot_base))
+                continue;
+            flush_cache(cache);
+            end_cache(cache);
+        }
+    }
+    mmb_mutex_unlock(&caches.mutex);
+}
