@@ -129,6 +129,7 @@ MMB_API mmbError mmb_allocation_find(const void *ptr, mmbAllocation **out_alloca
  * @param user  passed on; the caller's, may be NULL
  * @retval MMB_INVALID_INTERFACE interface is not a live interface
  * @retval MMB_INVALID_ARG visitor is NULL
+ * @retval MMB_OUT_OF_MEMORY no room to list them
  * @note Thread-safe; what other threads allocate or free meanwhile may be shown or not.
  * @since 0.1
  */

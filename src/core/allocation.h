@@ -9,6 +9,9 @@
 /* MMB_NOT_INITIALIZED, MMB_INVALID_ALLOCATION (no live handle of ours) with a detail, or MMB_OK. */
 mmbError mmb_allocation_check(const mmbAllocation *allocation, const char *function);
 
+/* MMB_INVALID_SIZE with a detail for 0 and for more than PTRDIFF_MAX bytes. */
+mmbError mmb_allocation_check_size(size_t n_bytes, const char *function);
+
 /* Checks the size, then asks the interface and, when it is exhausted, its fallbacks in turn. The
  * interface was checked. */
 mmbError mmb_interface_allocate(mmbMemInterface *interface, size_t n_bytes, size_t alignment,

@@ -14,11 +14,12 @@ mmbError mmb_allocation_check_movable(const mmbAllocation *allocation, const cha
     mmbError error = mmb_allocation_check(allocation, function);
     if (error)
         return error;
-    const struct mmb_extension *extension = mmb_record_extension(allocation);
-    if (extension && extension->flags & (MMB_EXTENSION_SLICE | MMB_EXTENSION_WRAPPED))
+    struct mmb_extension view;
+    if (mmb_record_view(allocation, &view) &&
+        view.flags & (MMB_EXTENSION_SLICE | MMB_EXTENSION_WRAPPED))
         return mmb_fail(MMB_INVALID_ALLOCATION, "%s: %p is a %s and owns no memory", function,
                         (const void *)allocation,
-                        extension->flags & MMB_EXTENSION_SLICE ? "slice" : "wrapped object");
+                        view.flags & MMB_EXTENSION_SLICE ? "slice" : "wrapped object");
     return mmb_record_check_idle(allocation, function);
 }
 
@@ -48,8 +49,9 @@ mmbError mmb_block_copy(const mmbAllocation *to, const mmbAllocation *from, size
 
 static size_t promised_alignment(const mmbAllocation *block)
 {
-    const struct mmb_extension *extension = mmb_record_extension(block);
-    return extension && extension->alignment_log2 ? (size_t)1 << extension->alignment_log2 : 16;
+    struct mmb_extension view;
+    bool is_special = mmb_record_view(block, &view) && view.alignment_log2;
+    return is_special ? (size_t)1 << view.alignment_log2 : 16;
 }
 
 static void free_block(mmbAllocation *block, size_t keep_charged)
@@ -81,45 +83,35 @@ mmbError mmb_block_replace(mmbAllocation *block, size_t n_bytes, mmbMemInterface
 }
 
 /* Hides `fresh` behind the handle. On failure nothing has changed. */
-static mmbError attach(mmbAllocation *handle, mmbAllocation *fresh, struct mmb_extension **out)
+static mmbError hide(mmbAllocation *handle, mmbAllocation *fresh, size_t n_bytes)
 {
-    struct mmb_extension *hidden;
-    mmbError error = mmb_record_extend(handle, out);
+    struct mmb_extension *extension;
+    mmbError error = mmb_record_extend(handle, &extension);
     if (!error)
-        error = mmb_record_extend(fresh, &hidden);
-    if (error)
-        return error;
-    hidden->flags |= MMB_EXTENSION_HIDDEN;
-    hidden->parent = handle;
-    return MMB_OK;
+        error = mmb_record_extend(fresh, &extension);
+    if (!error)
+        mmb_record_move(handle, fresh, n_bytes);
+    return error;
 }
 
 static mmbError move_to(mmbAllocation *handle, size_t n_bytes, mmbMemInterface *interface)
 {
     mmbAllocation *block = mmb_allocation_block(handle), *fresh;
-    struct mmb_extension *extension;
-    size_t keep, old_bytes = mmb_record_bytes(block), alignment = promised_alignment(block);
+    size_t keep, old_bytes = mmb_record_bytes(block);
     mmbError error = mmb_block_replace(block, n_bytes, interface, &fresh, &keep);
     if (error)
         return error;
-    error = attach(handle, fresh, &extension);
+    error = hide(handle, fresh, n_bytes);
     if (error) {
         free_block(fresh, keep);
         return error;
     }
     if (block == handle) {
         struct mmb_allocator *home = mmb_record_allocator(handle);
-        extension->flags |= MMB_EXTENSION_MOVED;
-        extension->head = 0;
-        extension->block = fresh;
         home->ops->vacate(home, handle, old_bytes, keep);
     } else {
-        extension->block = fresh;
         free_block(block, keep);
     }
-    extension->n_bytes = n_bytes;
-    extension->alignment_log2 = alignment > 16 ? (uint8_t)__builtin_ctzll(alignment) : 0;
-    handle->host = fresh->host;
     return MMB_OK;
 }
 
@@ -130,8 +122,9 @@ mmbError mmb_reallocate(mmbAllocation *allocation, size_t n_bytes)
     mmbError error = mmb_allocation_check_movable(allocation, "reallocate");
     if (error)
         return error;
-    if (n_bytes == 0)
-        return mmb_fail(MMB_INVALID_SIZE, "reallocate: 0 bytes");
+    error = mmb_allocation_check_size(n_bytes, "reallocate");
+    if (error)
+        return error;
     mmbAllocation *block = mmb_allocation_block(allocation);
     size_t old_bytes = mmb_record_bytes(allocation);
     if (n_bytes == old_bytes)
@@ -141,7 +134,7 @@ mmbError mmb_reallocate(mmbAllocation *allocation, size_t n_bytes)
     if (error == MMB_UNSUPPORTED)
         return move_to(allocation, n_bytes, allocator->interface);
     if (!error && block != allocation)
-        mmb_record_extension(allocation)->n_bytes = n_bytes;
+        mmb_record_set_bytes(allocation, n_bytes); /* it has an extension: cannot fail */
     return error;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Objects that own no memory: slices of other objects and wrapped pointers of the user's.
  *
- * Owns nothing: their records are free-standing, wrapped ones are listed in the map of wrapped
- * pointers, which locks for itself. */
+ * Owns nothing: their records are free-standing, wrapped ones that can be found are listed in the map
+ * of wrapped pointers, which locks for itself. */
 #include "src/core/allocation.h"
 #include "src/base/checked.h"
 #include "src/base/error.h"
@@ -17,7 +17,7 @@ static mmbError new_view(uint32_t home, void *host, size_t n_bytes, mmbAllocatio
         return mmb_fail(MMB_OUT_OF_MEMORY, "no metadata left for another object");
     record->host = host;
     record->home = home;
-    mmbError error = mmb_record_publish(record, MMB_RECORD_LOCKED, n_bytes);
+    mmbError error = mmb_record_publish(record, MMB_RECORD_LOCKED, n_bytes, 0, 1);
     if (!error)
         error = mmb_record_extend(record, out_extension);
     if (error) {
@@ -95,7 +95,8 @@ mmbError mmb_allocation_create_wrapped(void *ptr, size_t n_bytes, mmbMemInterfac
         return error;
     extension->flags = MMB_EXTENSION_WRAPPED;
     extension->wrapped = ptr;
-    error = mmb_address_map_insert(&mmb_wrapped_map, (uintptr_t)ptr, n_bytes, record);
+    if (interface->flags & MMB_INTERFACE_FINDABLE)
+        error = mmb_address_map_insert(&mmb_wrapped_map, (uintptr_t)ptr, n_bytes, record);
     if (error) {
         delete_view(record);
         return error;

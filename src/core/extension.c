@@ -5,8 +5,9 @@
  *
  * Owns a reserved range of extensions, committed as it grows and kept for the life of the process,
  * and their free list (threaded through n_bytes). Locks: `extensions.lock`, a leaf; it also orders
- * the conversions and counts of one record, which several threads may slice or hold at once. */
-#include <string.h>
+ * the conversions and counts of one record, which several threads may slice or hold at once: a record
+ * may become plain, and its extension another's, while somebody is about to read it. Therefore all
+ * who do not own the object read a copy that was made under the lock. */
 #include "src/base/error.h"
 #include "src/base/lock.h"
 #include "src/base/os.h"
@@ -41,13 +42,12 @@ mmbError mmb_extensions_open(void)
                     EXTENSIONS_MIN);
 }
 
-/* Index of a zeroed extension, or SIZE_MAX. Lock held. */
+/* Index of an extension, or SIZE_MAX. Lock held. */
 static size_t take(void)
 {
     if (extensions.free) {
         size_t index = extensions.free - 1;
         extensions.free = mmb_extensions[index].n_bytes;
-        memset(&mmb_extensions[index], 0, sizeof mmb_extensions[index]);
         return index;
     }
     if (extensions.n_used == extensions.n_committed) {
@@ -77,14 +77,15 @@ static mmbError no_extension(void)
                     extensions.n_used);
 }
 
-/* Lock held. `base_state` and `n_bytes` describe the record without the extension. */
-static mmbError attach(mmbAllocation *record, uint32_t base_state, size_t n_bytes)
+/* Lock held. */
+static mmbError attach(mmbAllocation *record, const struct mmb_extension *filled)
 {
     size_t index = take();
     if (index == SIZE_MAX)
         return no_extension();
-    mmb_extensions[index].n_bytes = n_bytes;
-    mmb_extensions[index].base_state = (uint8_t)base_state;
+    mmb_extensions[index] = *filled;
+    if (record->host && filled->head)
+        record->host = (char *)record->host + filled->head;
     set_word(record, MMB_RECORD_INDIRECT, index);
     atomic_fetch_add_explicit(&mmb_record_owner_of(record)->n_extended, 1, memory_order_relaxed);
     return MMB_OK;
@@ -95,13 +96,23 @@ static mmbError attach_if_plain(mmbAllocation *record)
     uint32_t word = record->word;
     if (mmb_record_state(word) == MMB_RECORD_INDIRECT)
         return MMB_OK;
-    return attach(record, mmb_record_state(word), word & MMB_RECORD_LOW);
+    struct mmb_extension filled = {.n_bytes = word & MMB_RECORD_LOW,
+                                   .base_state = (uint8_t)mmb_record_state(word)};
+    return attach(record, &filled);
+}
+
+/* 0 for what every block has. */
+static uint8_t alignment_log2(size_t alignment)
+{
+    return alignment > 16 ? (uint8_t)__builtin_ctzll(alignment) : 0;
 }
 
 /* Lock held. */
 static void detach(mmbAllocation *record, struct mmb_extension *extension)
 {
     size_t low = extension->n_bytes <= MMB_RECORD_LOW ? extension->n_bytes : 0;
+    if (record->host && extension->head)
+        record->host = (char *)record->host - extension->head;
     set_word(record, extension->base_state, low);
     atomic_fetch_sub_explicit(&mmb_record_owner_of(record)->n_extended, 1, memory_order_relaxed);
     give(extension);
@@ -112,6 +123,18 @@ static bool is_needed(const struct mmb_extension *extension)
     return extension->flags || extension->label || extension->head || extension->alignment_log2 ||
            extension->n_bytes > MMB_RECORD_LOW || atomic_load(&extension->slices) ||
            atomic_load(&extension->holds) || atomic_load(&extension->copies);
+}
+
+bool mmb_record_view(const mmbAllocation *record, struct mmb_extension *out_view)
+{
+    if (mmb_record_state(mmb_record_word(record)) != MMB_RECORD_INDIRECT)
+        return false;
+    mmb_lock_acquire(&extensions.lock);
+    const struct mmb_extension *extension = mmb_record_extension(record);
+    if (extension)
+        *out_view = *extension;
+    mmb_lock_release(&extensions.lock);
+    return extension != NULL;
 }
 
 mmbError mmb_record_extend(mmbAllocation *record, struct mmb_extension **out_extension)
@@ -130,6 +153,21 @@ void mmb_record_drop_extension(mmbAllocation *record)
     struct mmb_extension *extension = mmb_record_extension(record);
     if (extension)
         detach(record, extension);
+    mmb_lock_release(&extensions.lock);
+}
+
+void mmb_record_move(mmbAllocation *handle, mmbAllocation *fresh, size_t n_bytes)
+{
+    mmb_lock_acquire(&extensions.lock);
+    struct mmb_extension *extension = mmb_record_extension(handle),
+                         *hidden = mmb_record_extension(fresh);
+    hidden->flags |= MMB_EXTENSION_HIDDEN;
+    hidden->parent = handle;
+    extension->flags |= MMB_EXTENSION_MOVED;
+    extension->block = fresh;
+    extension->head = 0;
+    extension->n_bytes = n_bytes;
+    handle->host = fresh->host;
     mmb_lock_release(&extensions.lock);
 }
 
@@ -172,25 +210,30 @@ bool mmb_record_unuse(mmbAllocation *record, enum mmb_record_use use)
 
 mmbError mmb_record_check_idle(const mmbAllocation *record, const char *function)
 {
-    struct mmb_extension *extension = mmb_record_extension(record);
-    if (!extension)
+    struct mmb_extension view;
+    if (!mmb_record_view(record, &view))
         return MMB_OK;
-    uint32_t slices = atomic_load(&extension->slices), holds = atomic_load(&extension->holds),
-             copies = atomic_load(&extension->copies);
+    uint32_t slices = view.slices, holds = view.holds, copies = view.copies;
     if (!(slices | holds | copies))
         return MMB_OK;
     return mmb_fail(MMB_BUSY, "%s: the object has %u slices, %u holds, %u copies in flight",
                     function, slices, holds, copies);
 }
 
-mmbError mmb_record_publish(mmbAllocation *record, uint32_t state, size_t n_bytes)
+/* Everything is written before the word tells of it. */
+mmbError mmb_record_publish(mmbAllocation *record, uint32_t state, size_t n_bytes, size_t head,
+                            size_t alignment)
 {
-    if (n_bytes <= MMB_RECORD_LOW) {
+    if (n_bytes <= MMB_RECORD_LOW && head == 0 && alignment <= 16) {
         set_word(record, state, n_bytes);
         return MMB_OK;
     }
+    struct mmb_extension filled = {.n_bytes = n_bytes,
+                                   .head = head,
+                                   .base_state = (uint8_t)state,
+                                   .alignment_log2 = alignment_log2(alignment)};
     mmb_lock_acquire(&extensions.lock);
-    mmbError error = attach(record, state, n_bytes);
+    mmbError error = attach(record, &filled);
     mmb_lock_release(&extensions.lock);
     return error;
 }
@@ -207,7 +250,9 @@ mmbError mmb_record_set_bytes(mmbAllocation *record, size_t n_bytes)
     } else if (n_bytes <= MMB_RECORD_LOW) {
         set_word(record, mmb_record_state(record->word), n_bytes);
     } else {
-        error = attach(record, mmb_record_state(record->word), n_bytes);
+        struct mmb_extension filled = {.n_bytes = n_bytes,
+                                       .base_state = (uint8_t)mmb_record_state(record->word)};
+        error = attach(record, &filled);
     }
     mmb_lock_release(&extensions.lock);
     return error;

@@ -2,19 +2,13 @@
 /* From a pointer to its allocation object, and over all objects of an interface.
  *
  * Owns nothing; the maps of chunks and wrapped pointers lock for themselves. A visitor is called
- * with no lock held: the records are collected first. */
-#include "src/base/checked.h"
+ * with no lock held: what it will see is collected first, under the allocator's lock, since a record
+ * that was only noted could be freed before it is its turn. */
 #include "src/base/error.h"
 #include "src/base/os.h"
 #include "src/core/allocation.h"
+#include "src/core/place.h"
 #include "src/core/registry.h"
-
-/* A hidden record stands for the handle it serves. */
-static mmbAllocation *handle_of(mmbAllocation *record)
-{
-    const struct mmb_extension *extension = mmb_record_extension(record);
-    return extension && extension->flags & MMB_EXTENSION_HIDDEN ? extension->parent : record;
-}
 
 mmbAllocation *mmb_allocation_at(uintptr_t address)
 {
@@ -24,14 +18,16 @@ mmbAllocation *mmb_allocation_at(uintptr_t address)
     mmbAllocation *record = chunk->allocator->ops->find(chunk->allocator, chunk, address);
     if (!record || !mmb_record_is_live(record))
         return NULL;
-    struct mmb_extension *extension = mmb_record_extension(record);
-    if (extension && extension->flags & MMB_EXTENSION_MOVED)
+    struct mmb_extension view = {.flags = 0};
+    if (mmb_record_view(record, &view) && view.flags & MMB_EXTENSION_MOVED)
         return NULL; /* the block idles, its bytes are elsewhere */
     struct mmb_block block;
     if (!chunk->allocator->ops->locate(chunk->allocator, record, &block))
         return NULL;
-    uintptr_t first = chunk->memory.address + block.offset + mmb_record_head(record);
-    return address - first < mmb_record_bytes(record) ? handle_of(record) : NULL;
+    uintptr_t first = chunk->memory.address + block.offset + view.head;
+    if (address - first >= mmb_record_bytes(record))
+        return NULL;
+    return view.flags & MMB_EXTENSION_HIDDEN ? view.parent : record;
 }
 
 static mmbAllocation *wrapped_at(uintptr_t address)
@@ -64,31 +60,34 @@ mmbError mmb_allocation_find(const void *ptr, mmbAllocation **out_allocation)
 
 /* ---- all of them ---- */
 
+struct shown {
+    mmbAllocationInfo info;
+    const char *label;
+};
+
 struct collection {
-    mmbAllocation **records;
+    struct shown *shown;
     size_t n, room;
 };
 
-static bool collect(void *user, mmbAllocation *record)
+static bool collect(void *user, mmbAllocation *record, const struct mmb_block *block)
 {
     struct collection *all = user;
-    const struct mmb_extension *extension = mmb_record_extension(record);
-    if (extension && extension->flags & MMB_EXTENSION_MOVED)
+    struct mmb_extension view = {.flags = 0};
+    mmbAllocation *handle = record;
+    struct mmb_place place;
+    if (mmb_record_view(record, &view) && view.flags & MMB_EXTENSION_MOVED)
         return true; /* the interface that has the bytes shows it */
-    all->records[all->n++] = record;
+    if (view.flags & MMB_EXTENSION_HIDDEN) {
+        handle = view.parent;
+        mmb_record_view(handle, &view);
+    }
+    struct shown *shown = &all->shown[all->n++];
+    shown->info = (mmbAllocationInfo)MMB_ALLOCATION_INFO_INIT;
+    mmb_place_of_block(record, block, &place);
+    mmb_allocation_fill_info(handle, &place, &shown->info);
+    shown->label = view.label;
     return all->n < all->room;
-}
-
-static bool show(mmbAllocation *record, mmbAllocationVisitor visitor, void *user)
-{
-    if (!mmb_record_is_live(record))
-        return true; /* freed since by another thread */
-    mmbAllocation *handle = handle_of(record);
-    mmbAllocationInfo info = MMB_ALLOCATION_INFO_INIT;
-    if (mmb_allocation_get_info(handle, &info))
-        return true;
-    const struct mmb_extension *extension = mmb_record_extension(handle);
-    return visitor(user, &info, extension ? extension->label : NULL);
 }
 
 mmbError mmb_for_each_allocation(mmbMemInterface *interface, mmbAllocationVisitor visitor,
@@ -105,14 +104,14 @@ mmbError mmb_for_each_allocation(mmbMemInterface *interface, mmbAllocationVisito
     struct collection all = {NULL, 0, stats.live_count};
     if (all.room == 0)
         return MMB_OK;
-    size_t n_bytes = all.room * sizeof *all.records;
-    all.records = mmb_os_map(n_bytes);
-    if (!all.records)
-        return mmb_fail(MMB_OUT_OF_MEMORY, "for_each_allocation: no memory for %zu handles",
+    size_t n_bytes = all.room * sizeof *all.shown;
+    all.shown = mmb_os_map(n_bytes);
+    if (!all.shown)
+        return mmb_fail(MMB_OUT_OF_MEMORY, "for_each_allocation: no memory to list %zu objects",
                         all.room);
     allocator->ops->for_each(allocator, collect, &all);
-    for (size_t i = 0; i < all.n && show(all.records[i], visitor, user);)
+    for (size_t i = 0; i < all.n && visitor(user, &all.shown[i].info, all.shown[i].label);)
         i++;
-    mmb_os_unmap(all.records, n_bytes);
+    mmb_os_unmap(all.shown, n_bytes);
     return MMB_OK;
 }

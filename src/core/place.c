@@ -8,8 +8,9 @@
 
 mmbAllocation *mmb_allocation_block(mmbAllocation *allocation)
 {
-    struct mmb_extension *extension = mmb_record_extension(allocation);
-    return extension && extension->flags & MMB_EXTENSION_MOVED ? extension->block : allocation;
+    struct mmb_extension view;
+    bool is_moved = mmb_record_view(allocation, &view) && view.flags & MMB_EXTENSION_MOVED;
+    return is_moved ? view.block : allocation;
 }
 
 static void place_wrapped(const mmbAllocation *allocation, const struct mmb_extension *extension,
@@ -26,18 +27,24 @@ static void place_wrapped(const mmbAllocation *allocation, const struct mmb_exte
     out->usable = extension->n_bytes;
 }
 
-static bool place_block(const mmbAllocation *block, struct mmb_allocator *allocator,
+static void place_block(const mmbAllocation *block, const struct mmb_block *where,
                         struct mmb_place *out)
 {
-    struct mmb_block where;
-    if (!allocator->ops->locate(allocator, block, &where))
-        return false;
     size_t head = mmb_record_head(block);
-    out->memory = where.chunk->memory;
-    out->chunk = where.chunk;
-    out->offset = where.offset + head;
-    out->usable = where.usable - head;
-    return true;
+    out->memory = where->chunk->memory;
+    out->chunk = where->chunk;
+    out->offset = where->offset + head;
+    out->usable = where->usable - head;
+}
+
+void mmb_place_of_block(const mmbAllocation *block, const struct mmb_block *where,
+                        struct mmb_place *out_place)
+{
+    out_place->interface = mmb_record_allocator(block)->interface;
+    out_place->backend = out_place->interface->backend;
+    out_place->n_bytes = mmb_record_bytes(block);
+    out_place->host = block->host;
+    place_block(block, where, out_place);
 }
 
 mmbError mmb_place_of(const mmbAllocation *allocation, const char *function,
@@ -53,21 +60,24 @@ mmbError mmb_place_of_live(const mmbAllocation *allocation, const char *function
     out_place->n_bytes = mmb_record_bytes(allocation);
     out_place->host = allocation->host;
     size_t slice_offset = 0;
-    bool is_slice = false;
-    struct mmb_extension *extension;
+    struct mmb_extension view = {.flags = 0};
     const mmbAllocation *whole = allocation;
-    while ((extension = mmb_record_extension(whole)) && extension->flags & MMB_EXTENSION_SLICE) {
-        slice_offset += extension->parent_offset;
-        whole = extension->parent;
-        is_slice = true;
+    while (mmb_record_view(whole, &view) && view.flags & MMB_EXTENSION_SLICE) {
+        slice_offset += view.parent_offset;
+        whole = view.parent;
+        view.flags = 0;
     }
-    const mmbAllocation *block = mmb_allocation_block((mmbAllocation *)whole);
+    bool is_slice = whole != allocation;
+    const mmbAllocation *block = view.flags & MMB_EXTENSION_MOVED ? view.block : whole;
     struct mmb_allocator *allocator = mmb_record_allocator(block);
     out_place->interface = allocator->interface;
     out_place->backend = allocator->interface->backend;
-    if (extension && extension->flags & MMB_EXTENSION_WRAPPED)
-        place_wrapped(whole, extension, out_place);
-    else if (!place_block(block, allocator, out_place))
+    struct mmb_block where;
+    if (view.flags & MMB_EXTENSION_WRAPPED)
+        place_wrapped(whole, &view, out_place);
+    else if (allocator->ops->locate(allocator, block, &where))
+        place_block(block, &where, out_place);
+    else
         return mmb_fail(MMB_INVALID_ALLOCATION, "%s: %p lies above the top of its stack: released",
                         function, (const void *)allocation);
     out_place->offset += slice_offset;
@@ -89,22 +99,21 @@ void mmb_allocation_end_copy(const mmbAllocation *allocation)
 
 /* ---- what is told ---- */
 
-static size_t alignment_of(const mmbAllocation *allocation, const mmbMemInterface *interface)
+static size_t alignment_of(const struct mmb_extension *view, const mmbMemInterface *interface)
 {
-    const struct mmb_extension *extension = mmb_record_extension(allocation);
-    if (extension && extension->flags & (MMB_EXTENSION_SLICE | MMB_EXTENSION_WRAPPED))
+    if (view->flags & (MMB_EXTENSION_SLICE | MMB_EXTENSION_WRAPPED))
         return 1;
-    if (extension && extension->alignment_log2)
-        return (size_t)1 << extension->alignment_log2;
-    return interface->min_alignment;
+    size_t asked = (size_t)1 << view->alignment_log2;
+    return asked > interface->min_alignment ? asked : interface->min_alignment;
 }
 
 void mmb_allocation_fill_info(const mmbAllocation *allocation, const struct mmb_place *place,
                               mmbAllocationInfo *info)
 {
-    const struct mmb_extension *extension = mmb_record_extension(allocation);
-    uint16_t flags = extension ? extension->flags : 0;
-    bool is_slice = flags & MMB_EXTENSION_SLICE;
+    struct mmb_extension view;
+    if (!mmb_record_view(allocation, &view))
+        view = (struct mmb_extension){.flags = 0};
+    bool is_slice = view.flags & MMB_EXTENSION_SLICE;
     bool is_pointer = !place->backend->has_no_pointers;
     uintptr_t address = place->memory.address + place->offset;
     info->ptr = place->host;
@@ -112,15 +121,15 @@ void mmb_allocation_fill_info(const mmbAllocation *allocation, const struct mmb_
     info->native_offset = is_pointer ? 0 : place->memory.native_offset + place->offset;
     info->n_bytes = place->n_bytes;
     info->usable_bytes = place->usable;
-    info->alignment = alignment_of(allocation, place->interface);
+    info->alignment = alignment_of(&view, place->interface);
     info->interface = place->interface;
     info->space = place->interface->space;
     info->layer = info->space->layer->id;
     info->context = info->space->context;
     info->domain = place->interface->allocator->domain;
-    info->owned = !(flags & (MMB_EXTENSION_SLICE | MMB_EXTENSION_WRAPPED));
-    info->parent = is_slice ? extension->parent : NULL;
-    info->parent_offset = is_slice ? extension->parent_offset : 0;
+    info->owned = !(view.flags & (MMB_EXTENSION_SLICE | MMB_EXTENSION_WRAPPED));
+    info->parent = is_slice ? view.parent : NULL;
+    info->parent_offset = is_slice ? view.parent_offset : 0;
 }
 
 mmbError mmb_allocation_get_info(const mmbAllocation *allocation, mmbAllocationInfo *out_info)

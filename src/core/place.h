@@ -7,6 +7,7 @@
 #include <mmb/allocation.h>
 #include "src/spi/backend.h"
 
+struct mmb_block;
 struct mmb_chunk;
 
 struct mmb_place {
@@ -27,6 +28,10 @@ mmbError mmb_place_of(const mmbAllocation *allocation, const char *function,
 /* The same for a record that is known to be live; a hidden one too. */
 mmbError mmb_place_of_live(const mmbAllocation *allocation, const char *function,
                            struct mmb_place *out_place);
+
+/* The same for an own block whose place is known; no lock is taken but the extensions'. */
+void mmb_place_of_block(const mmbAllocation *block, const struct mmb_block *where,
+                        struct mmb_place *out_place);
 
 /* What mmb_allocation_get_info tells of an object at a place. */
 void mmb_allocation_fill_info(const mmbAllocation *allocation, const struct mmb_place *place,

@@ -120,7 +120,7 @@ size_t mmb_usable_size(mmbMemInterface *interface, const void *ptr)
 {
     mmbAllocation *record;
     struct mmb_place place;
-    if (mmb_interface_check(interface, "usable_size") || !ptr ||
+    if (mmb_interface_check(interface, "usable_size") ||
         find(interface, ptr, "usable_size", &record) || mmb_place_of(record, "usable_size", &place))
         return 0;
     return place.usable;
@@ -146,10 +146,8 @@ void *mmb_realloc(mmbMemInterface *interface, void *ptr, size_t n_bytes)
     if (check_pointers(interface, "realloc") || find(interface, ptr, "realloc", &record) ||
         mmb_allocation_check_movable(record, "realloc"))
         return NULL;
-    if (n_bytes == 0) {
-        mmb_fail(MMB_INVALID_SIZE, "realloc: 0 bytes; use mmb_free_ptr");
+    if (mmb_allocation_check_size(n_bytes, "realloc"))
         return NULL;
-    }
     if (mmb_allocation_block(record) != record)
         return mmb_reallocate(record, n_bytes) ? NULL : address_of(record);
     struct mmb_allocator *allocator = mmb_record_allocator(record);
