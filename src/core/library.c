@@ -3,6 +3,7 @@
  * mutex, under which every part is opened and closed. */
 #include <mmb/library.h>
 #include <mmb/version.h>
+#include "interfaces/orphan.h"
 #include "layers/user/user.h"
 #include "src/base/error.h"
 #include "src/base/struct_size.h"
@@ -30,6 +31,8 @@ static mmbError check_thread_model(const mmbThreadModel *model)
 static void stop(void)
 {
     mmb_spaces_close();
+    mmb_orphans_close();
+    mmb_record_delete_all();
     mmb_address_map_reset(&mmb_wrapped_map);
     mmb_address_map_reset(&mmb_chunk_map);
     mmb_user_backends_close();

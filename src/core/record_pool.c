@@ -2,9 +2,9 @@
 /* Free-standing records: for large blocks, chunks, slices and wrapped pointers, which have no place
  * in a span. Each granule of 64 has an owner that keeps one home object per record beside it.
  *
- * Owns the free list, threaded through the records' host words. Never gives granules back: the pool
- * is as large as the most free-standing records that ever lived at once (24 bytes each). Locks:
- * `pool.lock`, then the slab and metadata locks. */
+ * Owns the free list, threaded through the records' host words, and the list of owners. Never gives
+ * granules back: the pool is as large as the most free-standing records that ever lived at once (24
+ * bytes each). Locks: `pool.lock`, then the extensions', slab and metadata locks. */
 #include <string.h>
 #include "src/base/lock.h"
 #include "src/base/meta.h"
@@ -12,12 +12,14 @@
 
 struct pool_owner {
     struct mmb_record_owner base;
+    struct pool_owner *next;
     void *homes[MMB_RECORDS_PER_GRANULE];
 };
 
 static struct {
     struct mmb_lock lock;
     mmbAllocation *free;
+    struct pool_owner *owners;
 } pool = {.lock = MMB_LOCK_INIT};
 
 static void push(mmbAllocation *record)
@@ -38,6 +40,8 @@ static bool grow(void)
         mmb_meta_free(owner, sizeof *owner);
         return false;
     }
+    owner->next = pool.owners;
+    pool.owners = owner;
     for (uint32_t i = MMB_RECORDS_PER_GRANULE; i > 0; i--)
         push(&owner->base.records[i - 1]);
     return true;
@@ -69,6 +73,20 @@ void mmb_record_delete(mmbAllocation *record)
 {
     mmb_lock_acquire(&pool.lock);
     push(record);
+    mmb_lock_release(&pool.lock);
+}
+
+void mmb_record_delete_all(void)
+{
+    mmb_lock_acquire(&pool.lock);
+    for (struct pool_owner *owner = pool.owners; owner; owner = owner->next)
+        for (uint32_t i = 0; i < MMB_RECORDS_PER_GRANULE; i++) {
+            mmbAllocation *record = &owner->base.records[i];
+            if (mmb_record_is_live(record)) {
+                mmb_record_drop_extension(record);
+                push(record);
+            }
+        }
     mmb_lock_release(&pool.lock);
 }
 
