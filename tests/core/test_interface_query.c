@@ -2,6 +2,8 @@
 /* Promise under test: request finds what is there, makes only the default interface, and an
  * interface tells the truth about itself. */
 #include <stdint.h>
+#include "src/core/layer.h"
+#include "src/core/registry.h"
 #include "tests/support/control.h"
 #include "tests/support/suite.h"
 
@@ -100,6 +102,27 @@ static void test_request_refuses(void)
     CU_ASSERT_EQUAL(mmb_request_interface(space, &config, &interface), MMB_NOT_FOUND);
     CU_ASSERT_PTR_NULL(interface);
     CU_ASSERT_EQUAL(mmb_interface_count(space), 0);
+}
+
+/* Memory that was found is not stood for by other memory, and nothing here binds to
+ * network-attached memory. The space is fine: its interfaces may name a backend. */
+/* covers: mmb_request_interface MMB_UNSUPPORTED */
+static void test_request_default_that_cannot_be_made(void)
+{
+    static const struct mmb_domain_found domain = {0, 1 << 20, 1 << 20};
+    const struct mmb_layer_found found = {.id = MMB_NADRAM, .domains = &domain, .n_domains = 1};
+    mmb_registry_lock();
+    mmbError error = mmb_layer_add_found(&found);
+    mmb_registry_unlock();
+    mmbMemInterface *interface = NULL;
+    mmbMemSpace *nadram = NULL;
+    CU_ASSERT_EQUAL_FATAL(error, MMB_OK);
+    CU_ASSERT_EQUAL_FATAL(mmb_create_space(MMB_NADRAM, MMB_CPU, NULL, &nadram), MMB_OK);
+    CU_ASSERT_EQUAL(mmb_request_interface(nadram, NULL, &interface), MMB_UNSUPPORTED);
+    CU_ASSERT_TRUE(control_detail_has("NADRAM"));
+    CU_ASSERT_EQUAL(mmb_interface_count(nadram), 0);
+    mmb_free(control_allocation(control_interface(nadram, MMB_STRATEGY_DEFAULT, MMB_BACKEND_MALLOC),
+                                1000));
 }
 
 /* ---- the short way ---- */
@@ -220,6 +243,7 @@ static void test_interface_stats_are_exact(void)
 
 MMB_SUITE_WITH("core/interface_query", set_up, control_close, T(test_request_default_is_made_once),
                T(test_request_by_name_backend_and_strategy), T(test_request_refuses),
+               T(test_request_default_that_cannot_be_made),
                T(test_get_interface_registers_the_layer), T(test_get_interface_refuses),
                T(test_interface_at_in_order_of_making), T(test_interface_asking_refuses),
                T(test_interface_stats_are_exact))
