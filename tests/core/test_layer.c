@@ -120,7 +120,7 @@ static void test_layer_many_can_be_defined(void)
         name[6] = (char)('0' + i / 10);
         name[7] = (char)('0' + i % 10);
         mmbMemLayer layer = control_new_layer(name);
-        CU_ASSERT_EQUAL(layer, MMB_LAYER_USER + i);
+        CU_ASSERT_EQUAL((int)layer, MMB_LAYER_USER + i);
         CU_ASSERT_STRING_EQUAL(mmb_layer_name(layer), name);
     }
     CU_ASSERT_STRING_EQUAL(mmb_layer_name(MMB_LAYER_USER), "layer 00");
