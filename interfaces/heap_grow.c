@@ -66,12 +66,16 @@ static mmbError no_room(struct mmb_heap *heap, size_t n_bytes)
                     n_bytes, longest, total, mmb_error_detail());
 }
 
+/* Of the shortest run that serves a block of n bytes; wraps where there is none. */
+static size_t run_bytes(const struct mmb_heap *heap, size_t n_bytes)
+{
+    size_t needed = n_bytes <= heap->large_from ? mmb_heap_span_bytes(heap, n_bytes) : n_bytes;
+    return (needed / heap->page_bytes + (needed % heap->page_bytes != 0)) * heap->page_bytes;
+}
+
 static mmbError obtain(struct mmb_heap *heap, size_t n_bytes)
 {
-    size_t needed = n_bytes;
-    if (n_bytes <= heap->large_from)
-        needed = mmb_heap_span_bytes(heap, n_bytes);
-    needed = (needed / heap->page_bytes + (needed % heap->page_bytes != 0)) * heap->page_bytes;
+    size_t needed = run_bytes(heap, n_bytes);
     if (needed < n_bytes)
         return mmb_fail(MMB_OUT_OF_MEMORY, "allocate %zu B: more than there are addresses",
                         n_bytes);
@@ -109,6 +113,17 @@ static bool is_at_its_size(struct mmb_heap *heap)
            (held && mmb_source_bounded(heap->source) != SIZE_MAX);
 }
 
+/* Somebody freed meanwhile, or the source had this very heap trimmed before it gave up. */
+static bool has_room(struct mmb_heap *heap, size_t n_bytes)
+{
+    mmb_lock_acquire(&heap->lock);
+    bool has_block = n_bytes <= heap->large_from &&
+                     !mmb_list_is_empty(&heap->classes[mmb_class_of(n_bytes)]);
+    bool has_run = mmb_run_longest(heap) * heap->page_bytes >= run_bytes(heap, n_bytes);
+    mmb_lock_release(&heap->lock);
+    return has_block || has_run;
+}
+
 static bool was_starved(struct mmb_heap *heap)
 {
     mmb_lock_acquire(&heap->lock);
@@ -127,9 +142,9 @@ mmbError mmb_heap_grow(struct mmb_heap *heap, size_t n_bytes)
     if (is_at_its_size(heap) && release_empty(heap))
         return MMB_OK;
     mmbError error = obtain(heap, n_bytes);
-    if (error == MMB_OUT_OF_MEMORY && release_empty(heap))
-        return MMB_OK;
-    return error == MMB_OUT_OF_MEMORY ? no_room(heap, n_bytes) : error;
+    if (error != MMB_OUT_OF_MEMORY)
+        return error;
+    return release_empty(heap) || has_room(heap, n_bytes) ? MMB_OK : no_room(heap, n_bytes);
 }
 
 /* ---- giving back ---- */
