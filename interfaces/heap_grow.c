@@ -117,8 +117,8 @@ static bool is_at_its_size(struct mmb_heap *heap)
 static bool has_room(struct mmb_heap *heap, size_t n_bytes)
 {
     mmb_lock_acquire(&heap->lock);
-    bool has_block = n_bytes <= heap->large_from &&
-                     !mmb_list_is_empty(&heap->classes[mmb_class_of(n_bytes)]);
+    bool has_block =
+        n_bytes <= heap->large_from && !mmb_list_is_empty(&heap->classes[mmb_class_of(n_bytes)]);
     bool has_run = mmb_run_longest(heap) * heap->page_bytes >= run_bytes(heap, n_bytes);
     mmb_lock_release(&heap->lock);
     return has_block || has_run;

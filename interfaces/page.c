@@ -248,6 +248,16 @@ static void page_trim(struct mmb_allocator *allocator, size_t keep_bytes)
     mmb_heap_trim(&page_of(allocator)->heap, keep_bytes);
 }
 
+static void page_fork_lock(struct mmb_allocator *allocator)
+{
+    mmb_lock_acquire(&page_of(allocator)->heap.lock);
+}
+
+static void page_fork_unlock(struct mmb_allocator *allocator)
+{
+    mmb_lock_release(&page_of(allocator)->heap.lock);
+}
+
 const struct mmb_allocator_ops mmb_page_allocator = {
     .size = sizeof mmb_page_allocator,
     .name = "scalable page",
@@ -264,4 +274,6 @@ const struct mmb_allocator_ops mmb_page_allocator = {
     .for_each = page_for_each,
     .get_stats = page_get_stats,
     .trim = page_trim,
+    .fork_lock = page_fork_lock,
+    .fork_unlock = page_fork_unlock,
 };

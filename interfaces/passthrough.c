@@ -224,6 +224,16 @@ static void passthrough_trim(struct mmb_allocator *allocator, size_t keep_bytes)
     (void)keep_bytes;
 }
 
+static void passthrough_fork_lock(struct mmb_allocator *allocator)
+{
+    mmb_lock_acquire(&passthrough_of(allocator)->lock);
+}
+
+static void passthrough_fork_unlock(struct mmb_allocator *allocator)
+{
+    mmb_lock_release(&passthrough_of(allocator)->lock);
+}
+
 const struct mmb_allocator_ops mmb_passthrough_allocator = {
     .size = sizeof mmb_passthrough_allocator,
     .name = "passthrough",
@@ -240,4 +250,6 @@ const struct mmb_allocator_ops mmb_passthrough_allocator = {
     .for_each = passthrough_for_each,
     .get_stats = passthrough_get_stats,
     .trim = passthrough_trim,
+    .fork_lock = passthrough_fork_lock,
+    .fork_unlock = passthrough_fork_unlock,
 };

@@ -343,6 +343,16 @@ static void stack_get_stats(struct mmb_allocator *allocator, struct mmb_allocato
     mmb_lock_release(&stack->lock);
 }
 
+static void stack_fork_lock(struct mmb_allocator *allocator)
+{
+    mmb_lock_acquire(&stack_of(allocator)->lock);
+}
+
+static void stack_fork_unlock(struct mmb_allocator *allocator)
+{
+    mmb_lock_release(&stack_of(allocator)->lock);
+}
+
 const struct mmb_allocator_ops mmb_stack_allocator = {
     .size = sizeof mmb_stack_allocator,
     .name = "stack",
@@ -360,6 +370,8 @@ const struct mmb_allocator_ops mmb_stack_allocator = {
     .for_each = mmb_stack_for_each,
     .get_stats = stack_get_stats,
     .trim = mmb_stack_trim,
+    .fork_lock = stack_fork_lock,
+    .fork_unlock = stack_fork_unlock,
     .mark = stack_mark,
     .release = stack_release,
     .reset = stack_reset,

@@ -392,5 +392,7 @@ const struct mmb_allocator_ops mmb_thread_allocator_ops = {
     .for_each = mmb_thread_for_each,
     .get_stats = mmb_thread_get_stats,
     .trim = mmb_thread_trim,
+    .fork_lock = mmb_thread_fork_lock,
+    .fork_unlock = mmb_thread_fork_unlock,
     .fill_hot = thread_fill_hot,
 };

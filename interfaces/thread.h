@@ -51,5 +51,7 @@ mmbAllocation *mmb_thread_find(struct mmb_allocator *allocator, struct mmb_chunk
 void mmb_thread_for_each(struct mmb_allocator *allocator, mmb_record_visitor visit, void *user);
 void mmb_thread_get_stats(struct mmb_allocator *allocator, struct mmb_allocator_stats *out_stats);
 void mmb_thread_trim(struct mmb_allocator *allocator, size_t keep_bytes);
+void mmb_thread_fork_lock(struct mmb_allocator *allocator);
+void mmb_thread_fork_unlock(struct mmb_allocator *allocator);
 
 #endif

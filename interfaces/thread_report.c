@@ -66,3 +66,19 @@ void mmb_thread_trim(struct mmb_allocator *allocator, size_t keep_bytes)
     mmb_caches_flush(self);
     mmb_heap_trim(&self->heap, keep_bytes);
 }
+
+void mmb_thread_fork_lock(struct mmb_allocator *allocator)
+{
+    struct mmb_thread_allocator *self = thread_of(allocator);
+    for (uint32_t c = 0; c < MMB_CLASSES; c++)
+        mmb_lock_acquire(&self->central[c].lock);
+    mmb_lock_acquire(&self->heap.lock);
+}
+
+void mmb_thread_fork_unlock(struct mmb_allocator *allocator)
+{
+    struct mmb_thread_allocator *self = thread_of(allocator);
+    mmb_lock_release(&self->heap.lock);
+    for (uint32_t c = 0; c < MMB_CLASSES; c++)
+        mmb_lock_release(&self->central[c].lock);
+}

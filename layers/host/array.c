@@ -310,6 +310,16 @@ static mmbError unmap(struct mmb_backend *backend, const struct mmb_memory *memo
     return MMB_OK;
 }
 
+static void fork_lock(struct mmb_backend *backend)
+{
+    mmb_mutex_lock(&((struct array *)backend)->mutex);
+}
+
+static void fork_unlock(struct mmb_backend *backend)
+{
+    mmb_mutex_unlock(&((struct array *)backend)->mutex);
+}
+
 const struct mmb_backend_ops mmb_array_backend = {
     .size = sizeof(struct mmb_backend_ops),
     .name = "array",
@@ -320,4 +330,6 @@ const struct mmb_backend_ops mmb_array_backend = {
     .close = close_backend,
     .map = map,
     .unmap = unmap,
+    .fork_lock = fork_lock,
+    .fork_unlock = fork_unlock,
 };

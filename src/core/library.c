@@ -8,6 +8,7 @@
 #include "src/base/error.h"
 #include "src/base/struct_size.h"
 #include "src/core/discovery.h"
+#include "src/core/fork.h"
 #include "src/core/interface.h"
 #include "src/core/registry.h"
 #include "src/core/worker.h"
@@ -41,7 +42,9 @@ static void stop(void)
 
 static mmbError start(const char *topology_xml)
 {
-    mmbError error = mmb_records_open();
+    mmbError error = mmb_fork_open();
+    if (error == MMB_OK)
+        error = mmb_records_open();
     if (error == MMB_OK)
         error = mmb_extensions_open();
     if (error == MMB_OK)

@@ -41,6 +41,7 @@ void mmb_quota_init(struct mmb_quota *quota, size_t limit)
     mmb_lock_init(&quota->lock);
     mmb_list_init(&quota->accounts);
     quota->n_accounts = 0;
+    quota->is_stopped = false;
     quota->tight = false;
     quota->direct = 0;
     quota->n_collects = 0;

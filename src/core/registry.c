@@ -97,6 +97,15 @@ struct mmb_allocator *mmb_allocator_at(uint32_t slot)
     return atomic_load_explicit(&segment->allocators[slot % SEGMENT_SLOTS], memory_order_acquire);
 }
 
+void mmb_allocators_visit(void (*visit)(struct mmb_allocator *allocator))
+{
+    for (uint32_t slot = 1; segment_at(slot); slot++) {
+        struct mmb_allocator *allocator = mmb_allocator_at(slot);
+        if (allocator)
+            visit(allocator);
+    }
+}
+
 /* The lowest slot of a segment that is not taken, SEGMENT_SLOTS when all are. */
 static uint32_t take_from(struct segment *segment)
 {
@@ -153,5 +162,15 @@ void mmb_allocator_slot_set(uint32_t slot, struct mmb_allocator *allocator)
         return;
     mmb_lock_acquire(&table.lock);
     segment->taken[index / WORD_BITS] &= ~((uint64_t)1 << index % WORD_BITS);
+    mmb_lock_release(&table.lock);
+}
+
+void mmb_allocator_table_fork_lock(void)
+{
+    mmb_lock_acquire(&table.lock);
+}
+
+void mmb_allocator_table_fork_unlock(void)
+{
     mmb_lock_release(&table.lock);
 }

@@ -39,7 +39,12 @@ bool mmb_registry_is_mine(void);
 
 /* Allocator table: slot 0 is never given. MMB_OUT_OF_MEMORY when metadata is exhausted. */
 mmbError mmb_allocator_slot_take(uint32_t *out_slot);
+/* Every allocator there is. The caller keeps them from coming and going. */
+void mmb_allocators_visit(void (*visit)(struct mmb_allocator *allocator));
 void mmb_allocator_slot_set(uint32_t slot,
                             struct mmb_allocator *allocator); /* NULL: gives it back */
+
+void mmb_allocator_table_fork_lock(void);
+void mmb_allocator_table_fork_unlock(void);
 
 #endif

@@ -107,6 +107,11 @@ struct mmb_allocator_ops {
     mmbError (*release)(struct mmb_allocator *allocator, const mmbStackMark *mark);
     mmbError (*reset)(struct mmb_allocator *allocator);
 
+    /* Optional: take and release every lock of the allocator's own around fork, so that the child
+     * finds nothing half done. The quota is stopped before. They come together. */
+    void (*fork_lock)(struct mmb_allocator *allocator);
+    void (*fork_unlock)(struct mmb_allocator *allocator);
+
     /* Optional: which magazines serve which sizes. `hot` is cleared before. */
     void (*fill_hot)(struct mmb_allocator *allocator, struct mmb_hot *hot);
 };

@@ -75,6 +75,10 @@ struct mmb_backend_ops {
                      const struct mmb_memory *from, size_t from_offset, size_t n_bytes);
     mmbError (*advise)(struct mmb_backend *backend, const struct mmb_memory *memory, size_t offset,
                        size_t n_bytes, mmbAdvice advice);
+
+    /* Take and release the instance's own locks around fork. They come together. */
+    void (*fork_lock)(struct mmb_backend *backend);
+    void (*fork_unlock)(struct mmb_backend *backend);
 };
 
 /* Every table that is compiled in (src/builtin.c), NULL-terminated. */

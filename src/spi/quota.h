@@ -66,6 +66,7 @@ static inline void mmb_account_touch(struct mmb_account *account)
 struct mmb_quota {
     struct mmb_lock lock;
     uint32_t n_accounts;
+    bool is_stopped;                    /* for fork, which meets a quota once per allocator */
     bool tight;                         /* so little is left that accounts stay suspended */
     _Atomic(struct mmb_account *) sole; /* the only account, when nothing was charged directly */
     _Atomic int64_t pool;
