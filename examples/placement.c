@@ -42,7 +42,7 @@ static void find_memory(void)
         CHECK(mmb_layer_get_info(layer, &info));
         printf("layer %s: %s", info.name, info.discovered ? "discovered" : "registered");
         if (info.total_bytes) /* 0: unknown */
-            printf(", %zu MiB in %zu domains", info.total_bytes >> 20, info.domains);
+            printf(", %zu MiB, domains: %zu", info.total_bytes >> 20, info.domains);
         printf("\n");
     }
 }
@@ -84,7 +84,7 @@ static mmbMemInterface *make_interface(mmbMemSpace *space, mmbStrategy strategy)
     return interface;
 }
 
-static void print_provenance(const mmbAllocation *block)
+static void print_provenance(const char *what, const mmbAllocation *block)
 {
     mmbAllocationInfo info = MMB_ALLOCATION_INFO_INIT;
     mmbMemInterfaceInfo interface = MMB_MEMINTERFACE_INFO_INIT;
@@ -93,8 +93,8 @@ static void print_provenance(const mmbAllocation *block)
     CHECK(mmb_interface_get_info(info.interface, &interface));
     CHECK(mmb_space_get_info(info.space, &space));
     EXPECT(info.ptr == mmb_allocation_ptr(block) && info.owned);
-    printf("block of %zu bytes: layer %s, context %s, %s over %s, space limit %zu\n", info.n_bytes,
-           mmb_layer_name(info.layer), mmb_execution_context_name(info.context),
+    printf("%s of %zu bytes: layer %s, context %s, %s over %s, space limit %zu\n", what,
+           info.n_bytes, mmb_layer_name(info.layer), mmb_execution_context_name(info.context),
            mmb_strategy_name(interface.strategy), mmb_backend_name(interface.backend), space.limit);
 }
 
@@ -151,7 +151,7 @@ int main(void)
         if (!interface)
             continue;
         CHECK(mmb_allocate(BLOCK_BYTES, interface, &blocks[n_blocks]));
-        print_provenance(blocks[n_blocks++]);
+        print_provenance("block", blocks[n_blocks++]);
     }
     copy_and_verify(blocks[1], blocks[0]);
 
@@ -166,7 +166,7 @@ int main(void)
     /* A block can move: the same object, its bytes and its provenance in another space. */
     CHECK(mmb_migrate(blocks[0], shelf));
     EXPECT(MMB_PTR(blocks[0], char)[0] == 42);
-    print_provenance(blocks[0]);
+    print_provenance("moved block", blocks[0]);
 
     CHECK(mmb_free(copy));
     while (n_blocks > 0)

@@ -17,7 +17,7 @@ lines_of() {
         echo '^block of 1048576 bytes: .* context CPU, PASSTHROUGH over .*, space limit 4194304$'
         echo '^block of 1048576 bytes: .* context CPU, STACK over .*, space limit 4194304$'
         echo '^block of 1048576 bytes: .* context CPU, SCALABLE_PAGE over .*, space limit 4194304$'
-        echo '^block of 1048576 bytes: layer DRAM, context CPU, .*, space limit 2097152$'
+        echo '^moved block of 1048576 bytes: layer DRAM, context CPU, .*, space limit 2097152$'
         echo '^copied 1048576 bytes across two interfaces$'
         echo '^copied 1048576 bytes in the background$'
         echo '^refused with MMB_OUT_OF_MEMORY: allocate 1 B: limit 2097152, used 2097152$'
