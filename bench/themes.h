@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef MMB_BENCH_THEMES_H
+#define MMB_BENCH_THEMES_H
+/* Every function that does a workload, by way and theme. */
+#include "bench/bench.h"
+
+#define BENCH_BY_ALLOCATOR(name) bench_function malloc_##name, mmb_##name
+#define BENCH_BY_STACK(name)     bench_function mmb_##name, bump_##name
+#define BENCH_BY_REFERENCE(name) bench_function mmb_##name, reference_##name
+
+/* verify.c: not a workload, but before most of them. */
+BENCH_BY_ALLOCATOR(verify);
+
+/* small.c */
+BENCH_BY_ALLOCATOR(pair);
+BENCH_BY_ALLOCATOR(burst);
+BENCH_BY_ALLOCATOR(random);
+BENCH_BY_ALLOCATOR(pairs_forever);
+
+/* large.c; parameter: whether pages are touched. */
+BENCH_BY_ALLOCATOR(large_pair);
+BENCH_BY_ALLOCATOR(large_live);
+
+/* threads.c, handover.c */
+BENCH_BY_ALLOCATOR(random_threads);
+BENCH_BY_ALLOCATOR(larson);
+BENCH_BY_ALLOCATOR(producer);
+BENCH_BY_ALLOCATOR(batches);
+
+/* memory.c, trace.c; parameter of freed: enum bench_give_back. */
+BENCH_BY_ALLOCATOR(overhead);
+BENCH_BY_ALLOCATOR(freed);
+BENCH_BY_ALLOCATOR(fragmentation);
+enum bench_give_back { BENCH_AT_ONCE, BENCH_AFTER_A_SECOND, BENCH_ON_TRIM };
+
+/* stack.c */
+BENCH_BY_STACK(frame);
+BENCH_BY_STACK(unwind);
+
+/* full.c; parameter: how full the space is kept, in thousandths. */
+bench_function mmb_full;
+
+/* lookup.c, copy.c, start.c, steady.c */
+BENCH_BY_REFERENCE(find);
+BENCH_BY_REFERENCE(copy_between);
+BENCH_BY_REFERENCE(start);
+bench_function reference_steady;
+
+#endif

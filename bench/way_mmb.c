@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Opens the space and interface that a measuring process allocates from. Owns both until the
+ * process ends; takes no lock. */
+#include "bench/way_mmb.h"
+#include <unistd.h>
+#include "bench/support.h"
+
+mmbMemSpace *bench_space;
+mmbMemInterface *bench_interface;
+
+void bench_mmb_check(mmbError error, const char *what)
+{
+    if (error != MMB_OK)
+        bench_fail("%s: %s: %s", what, mmb_error_name(error), mmb_error_detail());
+}
+
+/* Half of the machine: a limit that is counted but not met. */
+static size_t roomy_limit(void)
+{
+    return (size_t)sysconf(_SC_PHYS_PAGES) / 2 * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+void bench_mmb_open(const struct bench_contender *contender)
+{
+    mmbMemSpaceConfig space = MMB_MEMSPACE_CONFIG_DEFAULT;
+    mmbMemInterfaceConfig interface = MMB_MEMINTERFACE_CONFIG_DEFAULT;
+
+    space.size_opts.action = contender->has_no_limit ? MMB_SIZE_ANY : MMB_SIZE_SET;
+    if (!contender->has_no_limit)
+        space.size_opts.mem_size = roomy_limit();
+    interface.strategy = contender->strategy;
+    interface.flags = contender->flags;
+    bench_mmb_check(mmb_init(MMB_INIT_DEFAULT), "mmb_init");
+    bench_mmb_check(mmb_register_memory(MMB_DRAM, MMB_CPU, &space, &bench_space),
+                    "mmb_register_memory");
+    mmbError error = mmb_create_interface(bench_space, &interface, &bench_interface);
+    if (error == MMB_UNSUPPORTED && interface.strategy == MMB_STRATEGY_THREAD_LOCAL) {
+        interface.strategy = MMB_STRATEGY_DEFAULT;
+        error = mmb_create_interface(bench_space, &interface, &bench_interface);
+    }
+    if (error == MMB_UNSUPPORTED)
+        bench_skip("%s", mmb_error_detail());
+    bench_mmb_check(error, "mmb_create_interface");
+}
+
+mmbStrategy bench_mmb_strategy(void)
+{
+    mmbMemInterfaceInfo info = MMB_MEMINTERFACE_INFO_INIT;
+
+    bench_mmb_check(mmb_interface_get_info(bench_interface, &info), "mmb_interface_get_info");
+    return info.strategy;
+}
+
+size_t bench_mmb_limit(size_t limit)
+{
+    mmbMemSpaceConfig config = MMB_MEMSPACE_CONFIG_DEFAULT;
+    mmbSpaceInfo info = MMB_SPACE_INFO_INIT;
+    mmbAllocation *block;
+
+    config.size_opts.action = MMB_SIZE_SET;
+    config.size_opts.mem_size = limit;
+    bench_mmb_check(mmb_memspace_configure(&config, bench_space), "mmb_memspace_configure");
+    bench_mmb_check(mmb_space_get_info(bench_space, &info), "mmb_space_get_info");
+    size_t left = limit - info.used;
+    if (mmb_allocate(left + 1, bench_interface, &block) != MMB_OUT_OF_MEMORY)
+        bench_fail("%zu bytes were granted where %zu are left", left + 1, left);
+    bench_mmb_check(mmb_allocate(left, bench_interface, &block), "all that is left");
+    bench_mmb_check(mmb_free(block), "mmb_free");
+    return left;
+}
