@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What test_callgrind.sh counts the instructions of: pairs of mmb_allocate and mmb_free through the
+ * shared library, as a program would call it, with neighbours alive and an exact limit on.
+ *     pair                says in a word or two why this build's counts mean nothing, or nothing
+ *     pair STRATEGY N     does N pairs; 77: this build does not have the strategy */
+#include <mmb.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define N_BYTES      ((size_t)64)
+#define N_NEIGHBOURS ((size_t)200)
+#define EXIT_MISSING 77
+
+#if defined(MMB_DEBUG)
+#define WHY_NOT "a debug build"
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define WHY_NOT "a sanitized build"
+#elif !defined(__OPTIMIZE__)
+#define WHY_NOT "built without optimisation"
+#else
+#define WHY_NOT ""
+#endif
+
+static _Noreturn void fail(const char *what)
+{
+    fprintf(stderr, "%s: %s\n", what, mmb_error_detail());
+    exit(EXIT_FAILURE);
+}
+
+static mmbStrategy strategy_of(const char *name)
+{
+    static const mmbStrategy strategies[] = {MMB_STRATEGY_PASSTHROUGH, MMB_STRATEGY_STACK,
+                                             MMB_STRATEGY_SCALABLE_PAGE, MMB_STRATEGY_THREAD_LOCAL};
+
+    for (size_t i = 0; i < sizeof strategies / sizeof strategies[0]; i++) {
+        if (strcmp(mmb_strategy_name(strategies[i]), name) == 0)
+            return strategies[i];
+    }
+    fprintf(stderr, "there is no strategy %s\n", name);
+    exit(EXIT_FAILURE);
+}
+
+static mmbMemInterface *interface_of(const char *strategy)
+{
+    mmbMemSpaceConfig space_config = MMB_MEMSPACE_CONFIG_DEFAULT;
+    mmbMemInterfaceConfig config = MMB_MEMINTERFACE_CONFIG_DEFAULT;
+    mmbMemSpace *space;
+    mmbMemInterface *interface;
+
+    if (mmb_init(MMB_INIT_DEFAULT) != MMB_OK)
+        fail("mmb_init");
+    space_config.size_opts.action = MMB_SIZE_SET;
+    space_config.size_opts.mem_size = (size_t)64 << 20;
+    config.strategy = strategy_of(strategy);
+    if (mmb_register_memory(MMB_DRAM, MMB_CPU, &space_config, &space) != MMB_OK)
+        fail("mmb_register_memory");
+    mmbError error = mmb_create_interface(space, &config, &interface);
+    if (error == MMB_UNSUPPORTED)
+        exit(EXIT_MISSING);
+    if (error != MMB_OK)
+        fail("mmb_create_interface");
+    return interface;
+}
+
+static void neighbours_make(mmbMemInterface *interface)
+{
+    mmbAllocation *blocks[N_NEIGHBOURS];
+
+    for (size_t i = 0; i < N_NEIGHBOURS; i++) {
+        if (mmb_allocate(N_BYTES, interface, &blocks[i]) != MMB_OK)
+            fail("mmb_allocate");
+    }
+    for (size_t i = 0; i < N_NEIGHBOURS; i += 2) {
+        if (mmb_free(blocks[i]) != MMB_OK)
+            fail("mmb_free");
+    }
+}
+
+static void pairs(mmbMemInterface *interface, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        mmbAllocation *block;
+
+        if (mmb_allocate(N_BYTES, interface, &block) != MMB_OK)
+            fail("mmb_allocate");
+        *MMB_PTR(block, volatile uint64_t) = i;
+        if (mmb_free(block) != MMB_OK)
+            fail("mmb_free");
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3) {
+        puts(WHY_NOT);
+        return EXIT_SUCCESS;
+    }
+    mmbMemInterface *interface = interface_of(argv[1]);
+    neighbours_make(interface);
+    pairs(interface, strtoul(argv[2], NULL, 10));
+    return EXIT_SUCCESS;
+}
