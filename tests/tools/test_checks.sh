@@ -129,6 +129,9 @@ sources_tests() {
     file src/base/list.c '/* SPDX-License-Identifier: BSD-3-Clause */'
     tap_run 'check-sources refuses an unlisted file' refuses check-sources 'src/base/list.c: in no Makefile'
     rm "$tree/src/base/list.c"
+    file tests/a/test_a.sh '# SPDX-License-Identifier: BSD-3-Clause'
+    tap_run 'check-sources refuses two tests of one name' refuses check-sources 'has that name too'
+    rm "$tree/tests/a/test_a.sh"
     file src/base/error.h 'int error;'
     tap_run 'check-sources refuses a file without its licence' refuses check-sources 'error.h: no SPDX'
     file src/base/error.h '/* SPDX-License-Identifier: BSD-3-Clause */' '/* TO''DO */'
