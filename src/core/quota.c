@@ -65,21 +65,35 @@ static void set_mark(struct mmb_account *account, int64_t mark)
     __atomic_store_n(&account->low, low > 0 ? low : 0, __ATOMIC_RELAXED);
 }
 
+/* Makes an account's mark what is used, which holds still where this thread alone touches it. A
+ * shared one is suspended for that: another thread may be about to be the second. */
+static bool lower_mark(struct mmb_account *account)
+{
+    bool runs = account->is_shared && !account->suspended;
+    if (runs)
+        account->ops->suspend(account);
+    const void *thread = __atomic_load_n(&account->thread, __ATOMIC_RELAXED);
+    bool alone = thread == __builtin_thread_pointer() || thread == MMB_THREAD_NONE;
+    if (alone)
+        set_mark(account, mmb_account_used(account));
+    if (runs)
+        account->ops->resume(account);
+    return alone;
+}
+
 /* The owner of `account` (the caller; NULL: a direct charge) has passed its mark. Others' use is
  * exact where this thread alone touches them, since nothing changes there meanwhile; else their
  * mark bounds it. The caller gets all the slack there is. */
 static void tell_peak(struct mmb_quota *quota, struct mmb_account *account)
 {
-    const void *self = __builtin_thread_pointer();
     int64_t used = account ? mmb_account_used(account) : 0, sum = used + quota->direct;
-    bool many = account && account->thread != self;
+    bool many = account &&
+                __atomic_load_n(&account->thread, __ATOMIC_RELAXED) != __builtin_thread_pointer();
     MMB_LIST_FOR_EACH (node, &quota->accounts) {
         struct mmb_account *other = account_at(node);
         if (other == account)
             continue;
-        if (other->thread == self || other->thread == MMB_THREAD_NONE)
-            set_mark(other, mmb_account_used(other));
-        else
+        if (!lower_mark(other))
             many = true;
         sum += other->mark;
     }

@@ -58,9 +58,10 @@ struct mmb_account {
 /* Notes that this thread touches an account that an allocator's lock guards. Lock held. */
 static inline void mmb_account_touch(struct mmb_account *account)
 {
-    const void *self = __builtin_thread_pointer();
-    if (__builtin_expect(account->thread != self, 0))
-        account->thread = account->thread == MMB_THREAD_NONE ? self : MMB_THREAD_MANY;
+    const void *self = __builtin_thread_pointer(), *before = account->thread;
+    if (__builtin_expect(before != self && before != MMB_THREAD_MANY, 0))
+        __atomic_store_n(&account->thread, before == MMB_THREAD_NONE ? self : MMB_THREAD_MANY,
+                         __ATOMIC_RELAXED);
 }
 
 struct mmb_quota {
