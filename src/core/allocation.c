@@ -12,6 +12,7 @@
 #include "src/base/error.h"
 #include "src/base/struct_size.h"
 #include "src/core/registry.h"
+#include "src/core/subheap.h"
 
 #define DEFAULT_ALIGNMENT 16u
 
@@ -31,8 +32,8 @@ static bool is_handle(const mmbAllocation *allocation)
     uint32_t state = mmb_record_state(mmb_record_word(allocation));
     if (state == MMB_RECORD_INDIRECT && mmb_record_view(allocation, &view))
         state = view.base_state;
-    if (view.flags & MMB_EXTENSION_HIDDEN)
-        return false;
+    if (view.flags & (MMB_EXTENSION_HIDDEN | MMB_EXTENSION_MOVED))
+        return !(view.flags & MMB_EXTENSION_HIDDEN); /* a moved one may even have lost its stack */
     return state != MMB_RECORD_STACKED || is_on_stack(allocation);
 }
 
@@ -48,7 +49,8 @@ mmbError mmb_allocation_check(const mmbAllocation *allocation, const char *funct
 
 /* ---- allocating ---- */
 
-/* No object has more than PTRDIFF_MAX bytes; within that, neither alignment nor rounding overflows. */
+/* No object has more than PTRDIFF_MAX bytes; within that, neither alignment nor rounding overflows.
+ */
 mmbError mmb_allocation_check_size(size_t n_bytes, const char *function)
 {
     if (n_bytes - 1 < PTRDIFF_MAX)
@@ -57,44 +59,48 @@ mmbError mmb_allocation_check_size(size_t n_bytes, const char *function)
                     n_bytes ? " are more than an object can have" : "");
 }
 
-static mmbError allocate_from(mmbMemInterface *interface, const struct mmb_request *request,
-                              mmbAllocation **out_record)
+static mmbError allocate_from(mmbMemInterface *interface, int domain,
+                              const struct mmb_request *request, mmbAllocation **out_record)
 {
-    struct mmb_allocator *allocator = interface->allocator;
-    mmbError error = allocator->ops->allocate(allocator, request, out_record);
+    mmbError error = mmb_subheaps_allocate(interface, domain, request, out_record);
     if (error)
         atomic_fetch_add_explicit(&interface->refused, 1, memory_order_relaxed);
     return error;
 }
 
-mmbError mmb_interface_allocate(mmbMemInterface *interface, size_t n_bytes, size_t alignment,
+mmbError mmb_interface_allocate(mmbMemInterface *interface, const struct mmb_wish *wish,
                                 mmbAllocation **out_record)
 {
-    mmbError error = mmb_allocation_check_size(n_bytes, "allocate");
+    mmbError error = mmb_allocation_check_size(wish->n_bytes, "allocate");
     if (error)
         return error;
-    struct mmb_request request = {n_bytes, alignment, 0};
+    struct mmb_request request = {wish->n_bytes, wish->alignment, 0};
+    int domain = wish->domain;
     do {
-        error = allocate_from(interface, &request, out_record);
+        error = allocate_from(interface, domain, &request, out_record);
         interface = interface->fallback;
+        domain = -1;
     } while (error == MMB_OUT_OF_MEMORY && interface);
     return error;
 }
 
-static __attribute__((noinline)) mmbError allocate_slowly(size_t n_bytes,
-                                                          mmbMemInterface *interface,
-                                                          mmbAllocation **out_allocation)
+static __attribute__((noinline)) mmbError
+allocate_slowly(size_t n_bytes, mmbMemInterface *interface, mmbAllocation **out_allocation)
 {
     mmbError error = mmb_interface_check(interface, "allocate");
     if (error)
         return error;
     if (!out_allocation)
         return mmb_fail(MMB_INVALID_ARG, "allocate: out_allocation is NULL");
-    return mmb_interface_allocate(interface, n_bytes, DEFAULT_ALIGNMENT, out_allocation);
+    struct mmb_allocator *allocator = interface->allocator;
+    if (n_bytes - 1 < MMB_RECORD_LOW && allocator->ops->allocate_quickly &&
+        allocator->ops->allocate_quickly(allocator, n_bytes, out_allocation))
+        return MMB_OK;
+    const struct mmb_wish wish = {n_bytes, DEFAULT_ALIGNMENT, -1};
+    return mmb_interface_allocate(interface, &wish, out_allocation);
 }
 
-static __attribute__((noinline)) mmbError allocate_large(size_t n_bytes,
-                                                         mmbMemInterface *interface,
+static __attribute__((noinline)) mmbError allocate_large(size_t n_bytes, mmbMemInterface *interface,
                                                          mmbAllocation **out_allocation)
 {
     if (mmb_hot_allocate_large(&interface->hot, n_bytes, out_allocation))
@@ -102,8 +108,9 @@ static __attribute__((noinline)) mmbError allocate_large(size_t n_bytes,
     return allocate_slowly(n_bytes, interface, out_allocation);
 }
 
-/* Whether the library is initialised and the interface alive need not be asked where a magazine has a
- * record: an interface's magazines are emptied when it goes. Its memory can always be looked at. */
+/* Whether the library is initialised and the interface alive need not be asked where a magazine has
+ * a record: an interface's magazines are emptied when it goes. Its memory can always be looked at.
+ */
 mmbError mmb_allocate(size_t n_bytes, mmbMemInterface *interface, mmbAllocation **out_allocation)
 {
     if (__builtin_expect(!out_allocation || !mmb_interface_is_slot(interface), 0))
@@ -132,9 +139,10 @@ mmbError mmb_allocate_array(size_t count, size_t n_bytes, mmbMemInterface *inter
 
 static mmbError check_domain(const mmbMemInterface *interface, int domain)
 {
-    if (domain == -1 || domain == interface->allocator->domain)
-        return MMB_OK;
     size_t n_domains = interface->space->layer->n_domains;
+    bool is_there = domain >= 0 && (size_t)domain < n_domains;
+    if (domain == -1 || (is_there && (interface->n_heaps > 1 || n_domains == 1)))
+        return MMB_OK;
     if (domain < -1 || (size_t)domain >= n_domains)
         return mmb_fail(MMB_INVALID_ARG, "allocate: domain %d of a layer with %zu", domain,
                         n_domains);
@@ -186,7 +194,8 @@ mmbError mmb_allocate_opts(size_t n_bytes, mmbMemInterface *interface,
     if (error)
         return error;
     mmbAllocation *record;
-    error = mmb_interface_allocate(interface, n_bytes, known.alignment, &record);
+    const struct mmb_wish wish = {n_bytes, known.alignment, known.domain};
+    error = mmb_interface_allocate(interface, &wish, &record);
     if (error)
         return error;
     error = dress(record, &known);
@@ -272,10 +281,23 @@ mmbError mmb_allocation_release(mmbAllocation *allocation, const char *function)
     return error ? error : release_extended(allocation, &view);
 }
 
+/* A live LOCKED record has no extension, so nothing holds it and nothing is to be undone. */
+static bool free_quickly(mmbAllocation *allocation)
+{
+    uint32_t word = mmb_record_word(allocation);
+    if (mmb_record_state(word) != MMB_RECORD_LOCKED)
+        return false;
+    struct mmb_allocator *allocator = mmb_record_allocator(allocation);
+    return allocator->ops->free_quickly &&
+           allocator->ops->free_quickly(allocator, allocation, word & MMB_RECORD_LOW);
+}
+
 static __attribute__((noinline)) mmbError free_slowly(mmbAllocation *allocation)
 {
     if (!allocation)
         return mmb_library_check("free");
+    if (mmb_record_is_ours(allocation) && free_quickly(allocation))
+        return MMB_OK;
     return mmb_allocation_release(allocation, "free");
 }
 

@@ -2,13 +2,14 @@
 /* From a pointer to its allocation object, and over all objects of an interface.
  *
  * Owns nothing; the maps of chunks and wrapped pointers lock for themselves. A visitor is called
- * with no lock held: what it will see is collected first, under the allocator's lock, since a record
- * that was only noted could be freed before it is its turn. */
+ * with no lock held: what it will see is collected first, under the allocator's lock, since a
+ * record that was only noted could be freed before it is its turn. */
 #include "src/base/error.h"
 #include "src/base/os.h"
 #include "src/core/allocation.h"
 #include "src/core/place.h"
 #include "src/core/registry.h"
+#include "src/core/subheap.h"
 
 mmbAllocation *mmb_allocation_at(uintptr_t address)
 {
@@ -70,21 +71,34 @@ struct collection {
     size_t n, room;
 };
 
+/* The record as it is at one moment. Not every allocator frees under the lock that this is called
+ * with: false when it is gone, or its bytes are elsewhere and shown by the interface that has them.
+ */
+static bool look_at(const mmbAllocation *record, struct mmb_extension *out_view)
+{
+    uint32_t word = mmb_record_word(record);
+    uint32_t state = mmb_record_state(word);
+    *out_view = (struct mmb_extension){.n_bytes = word & MMB_RECORD_LOW};
+    if (state == MMB_RECORD_INDIRECT)
+        return mmb_record_view(record, out_view) && !(out_view->flags & MMB_EXTENSION_MOVED);
+    return word != 0 && state < MMB_RECORD_INDIRECT;
+}
+
 static bool collect(void *user, mmbAllocation *record, const struct mmb_block *block)
 {
     struct collection *all = user;
-    struct mmb_extension view = {.flags = 0};
+    struct mmb_extension view;
     mmbAllocation *handle = record;
     struct mmb_place place;
-    if (mmb_record_view(record, &view) && view.flags & MMB_EXTENSION_MOVED)
-        return true; /* the interface that has the bytes shows it */
+    if (!look_at(record, &view))
+        return true;
+    mmb_place_of_block(&view, block, &place);
     if (view.flags & MMB_EXTENSION_HIDDEN) {
         handle = view.parent;
         mmb_record_view(handle, &view);
     }
     struct shown *shown = &all->shown[all->n++];
     shown->info = (mmbAllocationInfo)MMB_ALLOCATION_INFO_INIT;
-    mmb_place_of_block(record, block, &place);
     mmb_allocation_fill_info(handle, &place, &shown->info);
     shown->label = view.label;
     return all->n < all->room;
@@ -98,9 +112,8 @@ mmbError mmb_for_each_allocation(mmbMemInterface *interface, mmbAllocationVisito
         return error;
     if (!visitor)
         return mmb_fail(MMB_INVALID_ARG, "for_each_allocation: visitor is NULL");
-    struct mmb_allocator *allocator = interface->allocator;
     struct mmb_allocator_stats stats;
-    allocator->ops->get_stats(allocator, &stats);
+    mmb_subheaps_get_stats(interface, &stats);
     struct collection all = {NULL, 0, stats.live_count};
     if (all.room == 0)
         return MMB_OK;
@@ -109,7 +122,10 @@ mmbError mmb_for_each_allocation(mmbMemInterface *interface, mmbAllocationVisito
     if (!all.shown)
         return mmb_fail(MMB_OUT_OF_MEMORY, "for_each_allocation: no memory to list %zu objects",
                         all.room);
-    allocator->ops->for_each(allocator, collect, &all);
+    for (size_t i = 0; i < interface->n_heaps && all.n < all.room; i++) {
+        struct mmb_allocator *allocator = interface->heaps[i].allocator;
+        allocator->ops->for_each(allocator, collect, &all);
+    }
     for (size_t i = 0; i < all.n && visitor(user, &all.shown[i].info, all.shown[i].label);)
         i++;
     mmb_os_unmap(all.shown, n_bytes);

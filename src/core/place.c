@@ -13,9 +13,17 @@ mmbAllocation *mmb_allocation_block(mmbAllocation *allocation)
     return is_moved ? view.block : allocation;
 }
 
+static void set_owner(const struct mmb_allocator *allocator, struct mmb_place *out)
+{
+    out->interface = allocator->interface;
+    out->backend = mmb_source_backend(allocator->source);
+    out->domain = allocator->domain;
+}
+
 static void place_wrapped(const mmbAllocation *allocation, const struct mmb_extension *extension,
                           struct mmb_place *out)
 {
+    out->domain = -1; /* the user's memory can be anywhere */
     out->memory.host = allocation->host;
     out->memory.address = (uintptr_t)extension->wrapped;
     out->memory.native = extension->wrapped;
@@ -27,24 +35,22 @@ static void place_wrapped(const mmbAllocation *allocation, const struct mmb_exte
     out->usable = extension->n_bytes;
 }
 
-static void place_block(const mmbAllocation *block, const struct mmb_block *where,
-                        struct mmb_place *out)
+static void place_block(size_t head, const struct mmb_block *where, struct mmb_place *out)
 {
-    size_t head = mmb_record_head(block);
     out->memory = where->chunk->memory;
     out->chunk = where->chunk;
     out->offset = where->offset + head;
     out->usable = where->usable - head;
 }
 
-void mmb_place_of_block(const mmbAllocation *block, const struct mmb_block *where,
+void mmb_place_of_block(const struct mmb_extension *view, const struct mmb_block *where,
                         struct mmb_place *out_place)
 {
-    out_place->interface = mmb_record_allocator(block)->interface;
-    out_place->backend = out_place->interface->backend;
-    out_place->n_bytes = mmb_record_bytes(block);
-    out_place->host = block->host;
-    place_block(block, where, out_place);
+    char *host = where->chunk->memory.host;
+    set_owner(where->chunk->allocator, out_place);
+    out_place->n_bytes = view->n_bytes;
+    place_block(view->head, where, out_place);
+    out_place->host = host ? host + out_place->offset : NULL;
 }
 
 mmbError mmb_place_of(const mmbAllocation *allocation, const char *function,
@@ -70,13 +76,12 @@ mmbError mmb_place_of_live(const mmbAllocation *allocation, const char *function
     bool is_slice = whole != allocation;
     const mmbAllocation *block = view.flags & MMB_EXTENSION_MOVED ? view.block : whole;
     struct mmb_allocator *allocator = mmb_record_allocator(block);
-    out_place->interface = allocator->interface;
-    out_place->backend = allocator->interface->backend;
+    set_owner(allocator, out_place);
     struct mmb_block where;
     if (view.flags & MMB_EXTENSION_WRAPPED)
         place_wrapped(whole, &view, out_place);
     else if (allocator->ops->locate(allocator, block, &where))
-        place_block(block, &where, out_place);
+        place_block(mmb_record_head(block), &where, out_place);
     else
         return mmb_fail(MMB_INVALID_ALLOCATION, "%s: %p lies above the top of its stack: released",
                         function, (const void *)allocation);
@@ -126,7 +131,7 @@ void mmb_allocation_fill_info(const mmbAllocation *allocation, const struct mmb_
     info->space = place->interface->space;
     info->layer = info->space->layer->id;
     info->context = info->space->context;
-    info->domain = place->interface->allocator->domain;
+    info->domain = place->domain;
     info->owned = !(view.flags & (MMB_EXTENSION_SLICE | MMB_EXTENSION_WRAPPED));
     info->parent = is_slice ? view.parent : NULL;
     info->parent_offset = is_slice ? view.parent_offset : 0;

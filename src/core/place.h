@@ -9,10 +9,12 @@
 
 struct mmb_block;
 struct mmb_chunk;
+struct mmb_extension;
 
 struct mmb_place {
     mmbMemInterface *interface; /* that has the bytes: its space and layer are the provenance */
     struct mmb_backend *backend;
+    int domain;               /* position in the layer's list, or -1 */
     struct mmb_memory memory; /* the range that holds it; a wrapped pointer is a range of its own */
     struct mmb_chunk *chunk;  /* NULL for wrapped memory */
     size_t offset;            /* of the object in memory */
@@ -29,8 +31,9 @@ mmbError mmb_place_of(const mmbAllocation *allocation, const char *function,
 mmbError mmb_place_of_live(const mmbAllocation *allocation, const char *function,
                            struct mmb_place *out_place);
 
-/* The same for an own block whose place is known; no lock is taken but the extensions'. */
-void mmb_place_of_block(const mmbAllocation *block, const struct mmb_block *where,
+/* The same for a block of which all is known; of the view only n_bytes and head are looked at.
+ * Takes no lock. */
+void mmb_place_of_block(const struct mmb_extension *view, const struct mmb_block *where,
                         struct mmb_place *out_place);
 
 /* What mmb_allocation_get_info tells of an object at a place. */
