@@ -2,8 +2,6 @@
 /* Promise under test: every strategy keeps the contract of src/spi/allocator.h, seen through the
  * public functions, over every memory of the host and over memory that the host cannot touch; and
  * every allocation can move from any interface to any other. */
-#include <stdatomic.h>
-#include <stdlib.h>
 #include "src/spi/allocator.h"
 #include "tests/contract/allocator_suite.h"
 
@@ -155,57 +153,27 @@ static void test_allocators_name_the_largest_free_run_of_an_array(void)
 
 /* ---- calls of the backend ---- */
 
-static atomic_size_t n_maps, n_unmaps;
-
-static mmbError count_map(void *user, size_t n_bytes, int domain, void **address)
-{
-    (void)user;
-    (void)domain;
-    atomic_fetch_add(&n_maps, 1);
-    return posix_memalign(address, 64, n_bytes) ? MMB_OUT_OF_MEMORY : MMB_OK;
-}
-
-static mmbError count_unmap(void *user, void *address, size_t n_bytes)
-{
-    (void)user;
-    (void)n_bytes;
-    atomic_fetch_add(&n_unmaps, 1);
-    free(address);
-    return MMB_OK;
-}
-
 /* A trim must not make what comes after it dear; one pool there is 75 times slower then. */
 static void test_allocators_ask_for_little_after_a_trim(void)
 {
-    mmbBackendOps ops = {.size = sizeof ops,
-                         .name = "counting",
-                         .host_accessible = true,
-                         .min_alignment = 64,
-                         .map = count_map,
-                         .unmap = count_unmap};
-    mmbBackend backend;
-    CU_ASSERT_EQUAL_FATAL(mmb_backend_register(&ops, NULL, &backend), MMB_OK);
     mmbMemSpace *space = lab_space(MMB_NO_LIMIT);
     for (size_t s = 0; s < N_STRATEGIES; s++) {
-        mmbMemInterfaceConfig config = MMB_MEMINTERFACE_CONFIG_DEFAULT;
-        mmbMemInterface *interface = NULL;
-        config.backend = backend;
-        config.strategy = mmb_builtin_allocators[s]->strategy;
-        if (config.strategy == MMB_STRATEGY_PASSTHROUGH)
+        if (mmb_builtin_allocators[s]->strategy == MMB_STRATEGY_PASSTHROUGH)
             continue;
-        CU_ASSERT_EQUAL_FATAL(mmb_create_interface(space, &config, &interface), MMB_OK);
+        mmbMemInterface *interface =
+            lab_faulty_interface(space, mmb_builtin_allocators[s]->strategy);
         for (int round = 0; round < 10; round++) {
             CU_ASSERT_EQUAL(mmb_interface_trim(interface, 0), MMB_OK);
-            size_t before = n_maps + n_unmaps;
+            size_t before = lab_maps() + lab_unmaps();
             for (int i = 0; i < 1000; i++)
                 lab_free(lab_new(interface, 64));
-            size_t calls = n_maps + n_unmaps - before;
+            size_t calls = lab_maps() + lab_unmaps() - before;
             SUITE_CHECK(calls <= 2, "%s: %zu calls of the backend for 1000 pairs",
                         mmb_builtin_allocators[s]->name, calls);
         }
         CU_ASSERT_EQUAL(mmb_destroy_interface(interface), MMB_OK);
-        SUITE_CHECK(n_maps == n_unmaps, "%s: %zu chunks are lost", mmb_builtin_allocators[s]->name,
-                    n_maps - n_unmaps);
+        SUITE_CHECK(lab_maps() == lab_unmaps(), "%s: %zu chunks are lost",
+                    mmb_builtin_allocators[s]->name, lab_maps() - lab_unmaps());
     }
 }
 

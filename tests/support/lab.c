@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* See lab.h. Owns the device and the arrays of the running test; one thread sets up. */
 #include "tests/support/lab.h"
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -13,7 +15,7 @@
 
 const char *const lab_memory_names[LAB_MEMORIES] = {"malloc", "mmap", "array", "device"};
 struct fake_device lab_device;
-mmbBackend lab_device_backend;
+mmbBackend lab_device_backend, lab_faulty_backend;
 
 static struct {
     void *start;
@@ -21,12 +23,68 @@ static struct {
 } arrays[ARRAYS_MAX];
 static size_t n_arrays;
 
+/* ---- host memory that can be refused ---- */
+
+static atomic_int n_good;
+static _Atomic mmbError map_error;
+static atomic_size_t n_maps, n_unmaps;
+
+static mmbError faulty_map(void *user, size_t n_bytes, int domain, void **address)
+{
+    (void)user;
+    (void)domain;
+    atomic_fetch_add(&n_maps, 1);
+    if (atomic_fetch_sub(&n_good, 1) <= 0) {
+        atomic_store(&n_good, 0);
+        return atomic_load(&map_error);
+    }
+    return posix_memalign(address, 64, n_bytes) ? MMB_OUT_OF_MEMORY : MMB_OK;
+}
+
+static mmbError faulty_unmap(void *user, void *address, size_t n_bytes)
+{
+    (void)user;
+    (void)n_bytes;
+    atomic_fetch_add(&n_unmaps, 1);
+    free(address);
+    return MMB_OK;
+}
+
+void lab_fail_maps_after(int good, mmbError error)
+{
+    atomic_store(&map_error, error);
+    atomic_store(&n_good, good);
+}
+
+void lab_fail_no_map(void)
+{
+    atomic_store(&n_good, INT32_MAX);
+}
+
+size_t lab_maps(void)
+{
+    return atomic_load(&n_maps);
+}
+
+size_t lab_unmaps(void)
+{
+    return atomic_load(&n_unmaps);
+}
+
 void lab_open(void)
 {
+    const mmbBackendOps faulty = {.size = sizeof faulty,
+                                  .name = "lab faulty",
+                                  .host_accessible = true,
+                                  .min_alignment = 64,
+                                  .map = faulty_map,
+                                  .unmap = faulty_unmap};
     fake_device_open(&lab_device);
+    lab_fail_no_map();
     CU_ASSERT_EQUAL_FATAL(mmb_init(MMB_INIT_DEFAULT), MMB_OK);
     mmbBackendOps ops = fake_device_ops("lab device");
     CU_ASSERT_EQUAL_FATAL(mmb_backend_register(&ops, &lab_device, &lab_device_backend), MMB_OK);
+    CU_ASSERT_EQUAL_FATAL(mmb_backend_register(&faulty, NULL, &lab_faulty_backend), MMB_OK);
 }
 
 void lab_close(void)
@@ -34,6 +92,7 @@ void lab_close(void)
     while (mmb_finalize() == MMB_OK)
         continue;
     CU_ASSERT_EQUAL(fake_device_live(&lab_device), 0);
+    lab_fail_no_map();
     fake_device_close(&lab_device);
     while (n_arrays > 0) {
         n_arrays--;
@@ -100,6 +159,14 @@ mmbMemInterface *lab_interface(mmbMemSpace *space, mmbStrategy strategy, enum la
 mmbMemInterface *lab_array_interface(mmbMemSpace *space, mmbStrategy strategy, size_t n_bytes)
 {
     mmbMemInterfaceConfig config = lab_config(strategy, LAB_ARRAY, n_bytes);
+    return create(space, &config);
+}
+
+mmbMemInterface *lab_faulty_interface(mmbMemSpace *space, mmbStrategy strategy)
+{
+    mmbMemInterfaceConfig config = MMB_MEMINTERFACE_CONFIG_DEFAULT;
+    config.backend = lab_faulty_backend;
+    config.strategy = strategy;
     return create(space, &config);
 }
 

@@ -11,7 +11,7 @@
 enum lab_memory { LAB_MALLOC, LAB_MMAP, LAB_ARRAY, LAB_DEVICE, LAB_MEMORIES };
 extern const char *const lab_memory_names[LAB_MEMORIES];
 extern struct fake_device lab_device;
-extern mmbBackend lab_device_backend;
+extern mmbBackend lab_device_backend, lab_faulty_backend;
 
 /* set_up and tear_down of a suite. lab_close finalizes until nobody uses the library, and checks
  * that the device got everything back. */
@@ -27,6 +27,14 @@ mmbMemInterface *lab_interface(mmbMemSpace *space, mmbStrategy strategy, enum la
 mmbMemInterface *lab_array_interface(mmbMemSpace *space, mmbStrategy strategy, size_t n_bytes);
 /* A config for it; the array lives until lab_close. */
 mmbMemInterfaceConfig lab_config(mmbStrategy strategy, enum lab_memory memory, size_t array_bytes);
+
+/* Over host memory whose maps fail with `error` from the moment that n_good more have gone well. */
+mmbMemInterface *lab_faulty_interface(mmbMemSpace *space, mmbStrategy strategy);
+void lab_fail_maps_after(int n_good, mmbError error);
+void lab_fail_no_map(void);
+/* Calls of its map and unmap so far. */
+size_t lab_maps(void);
+size_t lab_unmaps(void);
 
 mmbAllocation *lab_new(mmbMemInterface *interface, size_t n_bytes);
 mmbAllocation *lab_new_aligned(mmbMemInterface *interface, size_t n_bytes, size_t alignment);
