@@ -36,14 +36,25 @@ if test -f "$MMB_SRCDIR/config.status"; then
     tap_skip_all 'the source folder is configured itself'
 fi
 tap_run 'discovery can be switched off' shows '^    hwloc +no +no +no' --enable-discovery=no
-tap_run 'discovery elsewhere that is not there stops configure' \
-    refuses 'cannot be met' --enable-discovery="$tap_dir/nowhere"
-for part in numa memkind cuda hip opencl; do
+# The parts whose row in configure.ac has the given state.
+parts() {
+    sed -n "s/^MMB_OPTIONAL(\[\([a-z]*\)\].*\[$1\].*/\1/p" "$MMB_SRCDIR/configure.ac"
+}
+
+switch() {
+    if test "$1" = hwloc; then echo --enable-discovery; else echo "--with-$1"; fi
+}
+
+for part in $(parts here); do
+    tap_run "$part in a folder that is not there stops configure" \
+        refuses 'cannot be met' "$(switch "$part")=$tap_dir/nowhere"
+done
+for part in $(parts later); do
     tap_run "an explicit wish for $part stops configure" \
-        refuses "no $part backend; a later one will" --with-$part=yes
+        refuses "no $part backend; a later one will" "$(switch "$part")=yes"
 done
 tap_run 'a sanitizer that no compiler has stops configure' \
     refuses 'cannot build with' --enable-sanitizer=astrology
-tap_run 'the optional parts may be refused' shows '^    cuda +no +no +later release' \
+tap_run 'the optional parts may be refused' shows '^    cuda +no +no +(no|later release)' \
     --without-numa --without-memkind --without-cuda --without-hip --without-opencl
 tap_done
