@@ -40,10 +40,10 @@ uint32_t mmb_central_put(struct mmb_central *central, mmbAllocation *const *reco
 void mmb_central_flush(struct mmb_central *central, struct mmb_heap *heap)
 {
     mmb_lock_acquire(&central->lock);
-    mmb_lock_acquire(&heap->lock);
+    mmb_biased_acquire(&heap->lock);
     for (uint32_t i = 0; i < central->n; i++)
         mmb_heap_put(heap, central->records[i]);
-    mmb_lock_release(&heap->lock);
+    mmb_biased_release(&heap->lock);
     __atomic_store_n(&central->n, 0, __ATOMIC_RELAXED);
     mmb_meta_free(central->records, central->capacity * sizeof(mmbAllocation *));
     central->records = NULL;

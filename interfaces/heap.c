@@ -39,7 +39,7 @@ mmbError mmb_heap_check(const struct mmb_source *source)
 
 void mmb_heap_open(struct mmb_heap *heap, struct mmb_allocator *allocator)
 {
-    mmb_lock_init(&heap->lock);
+    mmb_biased_init(&heap->lock);
     heap->allocator = allocator;
     heap->source = allocator->source;
     heap->slot = allocator->slot;

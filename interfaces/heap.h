@@ -8,13 +8,13 @@
 #define MMB_INTERFACES_HEAP_H
 #include "interfaces/size_class.h"
 #include "interfaces/span.h"
-#include "src/base/lock.h"
+#include "src/base/biased.h"
 #include "src/spi/allocator.h"
 
 #define MMB_HEAP_BINS 65u /* runs of 1..64 pages; bin 0: longer */
 
 struct mmb_heap {
-    struct mmb_lock lock;
+    struct mmb_biased lock;
     struct mmb_allocator *allocator;
     struct mmb_source *source;
     struct mmb_list classes[MMB_CLASSES]; /* spans with a block to give, per class */
@@ -26,6 +26,7 @@ struct mmb_heap {
     uint32_t slot;
     uint32_t n_empty_spans; /* in class lists without a live block */
     uint32_t n_empty_chunks;
+    uint32_t n_runs_put; /* wraps: has something become empty? */
     uint32_t decayed_at;
     size_t n_out;             /* blocks handed out and not put back */
     size_t n_pages;           /* of all chunks */
@@ -69,7 +70,7 @@ void mmb_heap_for_each(struct mmb_heap *heap, mmb_record_visitor visit, void *us
 
 /* Gives back what has been empty for long. Called now and then without the lock. */
 void mmb_heap_decay(struct mmb_heap *heap);
-/* Gives back what is empty until at most keep_bytes of empty chunks are left. */
+/* Gives back what is empty as long as keep_bytes of chunks are left. */
 void mmb_heap_trim(struct mmb_heap *heap, size_t keep_bytes);
 
 /* ---- for heap*.c and run.c ---- */

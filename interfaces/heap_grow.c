@@ -5,15 +5,11 @@
  * obtaining may trim this heap, and returning unmaps. */
 #include "interfaces/heap.h"
 #include <time.h>
+#include "interfaces/chunk_size.h"
 #include "interfaces/orphan.h"
 #include "src/base/error.h"
 #include "src/base/meta.h"
 
-#define CHUNK_BYTES_FIRST ((size_t)256 << 10)
-#define CHUNK_BYTES_MAX   ((size_t)4 << 20)
-/* The most that interfaces take beyond a space's limit: 64 KiB, or an eighth. */
-#define SLACK_BYTES_MIN ((size_t)64 << 10)
-#define SLACK_SHIFT     3
 /* Memory that was empty this long goes back at the next occasion. */
 #define IDLE_MS        500u
 #define DECAY_EVERY_MS 100u
@@ -30,38 +26,18 @@ uint32_t mmb_heap_now(void)
 /* Bytes of all chunks. */
 static size_t held_bytes(struct mmb_heap *heap)
 {
-    mmb_lock_acquire(&heap->lock);
+    mmb_biased_acquire(&heap->lock);
     size_t n_bytes = heap->n_pages * heap->page_bytes;
-    mmb_lock_release(&heap->lock);
+    mmb_biased_release(&heap->lock);
     return n_bytes;
-}
-
-/* Bytes to ask for: as much again as there is, between 256 KiB and 4 MiB, but not more than the
- * space's limit leaves sensible. */
-static size_t chunk_bytes(struct mmb_heap *heap, size_t needed)
-{
-    size_t reserved = held_bytes(heap);
-    size_t want = reserved < CHUNK_BYTES_FIRST ? CHUNK_BYTES_FIRST : reserved;
-    if (want > CHUNK_BYTES_MAX)
-        want = CHUNK_BYTES_MAX;
-    size_t limit = mmb_quota_limit(heap->allocator->quota);
-    if (limit < SIZE_MAX / 2) {
-        size_t slack = limit >> SLACK_SHIFT;
-        size_t most = limit + (slack < SLACK_BYTES_MIN ? SLACK_BYTES_MIN : slack);
-        size_t left = most > reserved ? most - reserved : 0;
-        want = want < left ? want : left / heap->page_bytes * heap->page_bytes;
-    }
-    size_t least = mmb_source_min_chunk(heap->source);
-    want = want < least ? least : want;
-    return want < needed ? needed : want;
 }
 
 static mmbError no_room(struct mmb_heap *heap, size_t n_bytes)
 {
-    mmb_lock_acquire(&heap->lock);
+    mmb_biased_acquire(&heap->lock);
     size_t longest = mmb_run_longest(heap) * heap->page_bytes;
     size_t total = heap->n_pages * heap->page_bytes;
-    mmb_lock_release(&heap->lock);
+    mmb_biased_release(&heap->lock);
     return mmb_fail(MMB_OUT_OF_MEMORY, "allocate %zu B: the largest free run is %zu B of %zu B; %s",
                     n_bytes, longest, total, mmb_error_detail());
 }
@@ -80,17 +56,14 @@ static mmbError obtain(struct mmb_heap *heap, size_t n_bytes)
         return mmb_fail(MMB_OUT_OF_MEMORY, "allocate %zu B: more than there are addresses",
                         n_bytes);
     struct mmb_chunk *chunk;
-    size_t want = chunk_bytes(heap, needed);
-    size_t bounded = mmb_source_bounded(heap->source);
-    if (bounded != SIZE_MAX && want < bounded)
-        want = bounded; /* all of it: what cannot grow is never shared */
+    size_t want = mmb_chunk_want(heap->allocator, needed);
     mmbError error = mmb_source_obtain(heap->source, needed, want, 0, &chunk);
     if (error)
         return error;
     chunk->allocator = heap->allocator;
-    mmb_lock_acquire(&heap->lock);
+    mmb_biased_acquire(&heap->lock);
     bool added = mmb_run_add_chunk(heap, chunk);
-    mmb_lock_release(&heap->lock);
+    mmb_biased_release(&heap->lock);
     if (added)
         return MMB_OK;
     mmb_source_return(chunk);
@@ -99,9 +72,9 @@ static mmbError obtain(struct mmb_heap *heap, size_t n_bytes)
 
 static bool release_empty(struct mmb_heap *heap)
 {
-    mmb_lock_acquire(&heap->lock);
+    mmb_biased_acquire(&heap->lock);
     bool any = mmb_spans_release_empty(heap);
-    mmb_lock_release(&heap->lock);
+    mmb_biased_release(&heap->lock);
     return any;
 }
 
@@ -116,20 +89,20 @@ static bool is_at_its_size(struct mmb_heap *heap)
 /* Somebody freed meanwhile, or the source had this very heap trimmed before it gave up. */
 static bool has_room(struct mmb_heap *heap, size_t n_bytes)
 {
-    mmb_lock_acquire(&heap->lock);
+    mmb_biased_acquire(&heap->lock);
     bool has_block =
         n_bytes <= heap->large_from && !mmb_list_is_empty(&heap->classes[mmb_class_of(n_bytes)]);
     bool has_run = mmb_run_longest(heap) * heap->page_bytes >= run_bytes(heap, n_bytes);
-    mmb_lock_release(&heap->lock);
+    mmb_biased_release(&heap->lock);
     return has_block || has_run;
 }
 
 static bool was_starved(struct mmb_heap *heap)
 {
-    mmb_lock_acquire(&heap->lock);
+    mmb_biased_acquire(&heap->lock);
     bool starved = heap->starved;
     heap->starved = false;
-    mmb_lock_release(&heap->lock);
+    mmb_biased_release(&heap->lock);
     return starved;
 }
 
@@ -157,20 +130,19 @@ static void return_all(struct mmb_list *chunks)
     }
 }
 
-/* Moves empty chunks that have idled to `out` until keep_bytes of them are left. */
+/* Moves empty chunks that have idled to `out` as long as keep_bytes of chunks are left. */
 static void collect_chunks(struct mmb_heap *heap, size_t keep_bytes, uint32_t idle_ms,
                            struct mmb_list *out)
 {
     uint32_t now = mmb_heap_now();
+    size_t held = mmb_source_reserved(heap->source);
     MMB_LIST_FOR_EACH_SAFE (node, next, &heap->chunks) {
         struct mmb_chunk *chunk = MMB_CONTAINER_OF(node, struct mmb_chunk, link);
         struct mmb_heap_chunk *table = mmb_chunk_pages(chunk);
-        if (table->n_used || now - table->emptied_at < idle_ms)
+        if (table->n_used || now - table->emptied_at < idle_ms ||
+            held - chunk->memory.n_bytes < keep_bytes)
             continue;
-        if (chunk->memory.n_bytes <= keep_bytes) {
-            keep_bytes -= chunk->memory.n_bytes;
-            continue;
-        }
+        held -= chunk->memory.n_bytes;
         mmb_run_remove_chunk(heap, chunk);
         mmb_list_push_back(out, &chunk->link);
     }
@@ -199,12 +171,12 @@ static void give_back(struct mmb_heap *heap, size_t keep_bytes, uint32_t idle_ms
 {
     struct mmb_list chunks;
     mmb_list_init(&chunks);
-    mmb_lock_acquire(&heap->lock);
+    mmb_biased_acquire(&heap->lock);
     if (idle_ms == 0)
         mmb_spans_release_empty(heap);
     collect_chunks(heap, keep_bytes, idle_ms, &chunks);
     discard_runs(heap, idle_ms);
-    mmb_lock_release(&heap->lock);
+    mmb_biased_release(&heap->lock);
     return_all(&chunks);
 }
 

@@ -7,9 +7,9 @@
 static void set_suspended(struct mmb_account *base, bool suspended)
 {
     struct mmb_locked_account *account = MMB_CONTAINER_OF(base, struct mmb_locked_account, base);
-    mmb_lock_acquire(account->lock);
+    mmb_biased_acquire(account->lock);
     base->suspended = suspended;
-    mmb_lock_release(account->lock);
+    mmb_biased_release(account->lock);
 }
 
 static void suspend(struct mmb_account *base)
@@ -25,7 +25,7 @@ static void resume(struct mmb_account *base)
 static const struct mmb_account_ops locked_account_ops = {.suspend = suspend, .resume = resume};
 
 void mmb_locked_account_open(struct mmb_locked_account *account, struct mmb_quota *quota,
-                             struct mmb_lock *lock)
+                             struct mmb_biased *lock)
 {
     account->base.ops = &locked_account_ops;
     account->base.is_shared = true;
@@ -46,7 +46,7 @@ void mmb_locked_account_pay(struct mmb_locked_account *account, size_t owed)
 
 mmbError mmb_locked_account_charge(struct mmb_locked_account *account, size_t n_bytes)
 {
-    mmb_lock_acquire(account->lock);
+    mmb_biased_acquire(account->lock);
     bool taken = mmb_locked_account_take(account, n_bytes);
     mmb_locked_account_release(account);
     if (taken)
@@ -56,7 +56,7 @@ mmbError mmb_locked_account_charge(struct mmb_locked_account *account, size_t n_
 
 void mmb_locked_account_uncharge(struct mmb_locked_account *account, size_t n_bytes)
 {
-    mmb_lock_acquire(account->lock);
+    mmb_biased_acquire(account->lock);
     mmb_locked_account_give(account, n_bytes);
     mmb_locked_account_release(account);
 }

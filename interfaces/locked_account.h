@@ -4,17 +4,18 @@
  * released, because the quota's lock comes before the allocator's. */
 #ifndef MMB_INTERFACES_LOCKED_ACCOUNT_H
 #define MMB_INTERFACES_LOCKED_ACCOUNT_H
+#include "src/base/biased.h"
 #include "src/spi/quota.h"
 
 struct mmb_locked_account {
     struct mmb_account base;
     struct mmb_quota *quota;
-    struct mmb_lock *lock; /* the allocator's */
+    struct mmb_biased *lock; /* the allocator's */
     size_t owed;
 };
 
 void mmb_locked_account_open(struct mmb_locked_account *account, struct mmb_quota *quota,
-                             struct mmb_lock *lock);
+                             struct mmb_biased *lock);
 void mmb_locked_account_close(struct mmb_locked_account *account);
 
 /* Lock held: charges from the credit; false when it has to be asked for. */
@@ -43,7 +44,7 @@ static inline void mmb_locked_account_release(struct mmb_locked_account *account
 {
     size_t owed = account->owed;
     account->owed = 0;
-    mmb_lock_release(account->lock);
+    mmb_biased_release(account->lock);
     if (__builtin_expect(owed != 0, 0))
         mmb_locked_account_pay(account, owed);
 }

@@ -47,12 +47,13 @@ static void page_close(struct mmb_allocator *allocator)
     mmb_meta_free(page, sizeof *page);
 }
 
-static void count_in(struct mmb_allocator_stats *stats, size_t n_bytes)
+/* A block that replaces another is no higher peak until the other one's part is gone. */
+static void count_in(struct mmb_allocator_stats *stats, size_t n_bytes, size_t prepaid)
 {
     stats->live_count++;
     stats->live_bytes += n_bytes;
-    if (stats->live_bytes > stats->peak_bytes)
-        stats->peak_bytes = stats->live_bytes;
+    if (stats->live_bytes - prepaid > stats->peak_bytes)
+        stats->peak_bytes = stats->live_bytes - prepaid;
 }
 
 static void count_out(struct mmb_allocator_stats *stats, size_t n_bytes)
@@ -62,13 +63,14 @@ static void count_out(struct mmb_allocator_stats *stats, size_t n_bytes)
 }
 
 /* Lock held. NULL when there is no room. */
-static mmbAllocation *take_block(struct page_allocator *page, size_t n_bytes, size_t need)
+static mmbAllocation *take_block(struct page_allocator *page, const struct mmb_request *request,
+                                 size_t need)
 {
     mmbAllocation *record = mmb_heap_take(&page->heap, need);
     if (!record)
         return NULL;
     page->stats.total_allocations++;
-    count_in(&page->stats, n_bytes);
+    count_in(&page->stats, request->n_bytes, request->prepaid);
     return record;
 }
 
@@ -76,11 +78,11 @@ static mmbAllocation *take_block(struct page_allocator *page, size_t n_bytes, si
 static mmbError take(struct page_allocator *page, const struct mmb_request *request, size_t need,
                      mmbAllocation **out)
 {
-    size_t n_bytes = request->n_bytes, charge = n_bytes - request->prepaid;
-    mmb_lock_acquire(&page->heap.lock);
+    size_t charge = request->n_bytes - request->prepaid;
+    mmb_biased_acquire(&page->heap.lock);
     bool charged = mmb_locked_account_take(&page->account, charge);
-    mmbAllocation *record = charged ? take_block(page, n_bytes, need) : NULL;
-    mmb_lock_release(&page->heap.lock);
+    mmbAllocation *record = charged ? take_block(page, request, need) : NULL;
+    mmb_biased_release(&page->heap.lock);
     mmbError error = MMB_OK;
     if (!charged) {
         error = mmb_account_charge(page->base.quota, &page->account.base, charge);
@@ -88,9 +90,9 @@ static mmbError take(struct page_allocator *page, const struct mmb_request *requ
             return error;
     }
     while (!record) {
-        mmb_lock_acquire(&page->heap.lock);
-        record = take_block(page, n_bytes, need);
-        mmb_lock_release(&page->heap.lock);
+        mmb_biased_acquire(&page->heap.lock);
+        record = take_block(page, request, need);
+        mmb_biased_release(&page->heap.lock);
         if (!record)
             error = mmb_heap_grow(&page->heap, need);
         if (error) {
@@ -105,7 +107,7 @@ static mmbError take(struct page_allocator *page, const struct mmb_request *requ
 static void untake(struct page_allocator *page, mmbAllocation *record,
                    const struct mmb_request *request)
 {
-    mmb_lock_acquire(&page->heap.lock);
+    mmb_biased_acquire(&page->heap.lock);
     page->stats.total_allocations--;
     count_out(&page->stats, request->n_bytes);
     mmb_heap_put(&page->heap, record);
@@ -146,21 +148,60 @@ static mmbError page_allocate(struct mmb_allocator *allocator, const struct mmb_
     return MMB_OK;
 }
 
-static mmbError page_free(struct mmb_allocator *allocator, mmbAllocation *record, size_t n_bytes,
-                          size_t keep_charged)
+static bool page_allocate_quickly(struct mmb_allocator *allocator, size_t n_bytes,
+                                  mmbAllocation **out_record)
 {
     struct page_allocator *page = page_of(allocator);
-    mmb_lock_acquire(&page->heap.lock);
-    if (mmb_record_state(mmb_record_word(record)) == MMB_RECORD_INDIRECT)
-        mmb_record_drop_extension(record);
+    mmbAllocation *record = NULL;
+    mmb_biased_acquire(&page->heap.lock);
+    if (mmb_locked_account_take(&page->account, n_bytes)) {
+        record = mmb_heap_take(&page->heap, n_bytes);
+        if (record) {
+            page->stats.total_allocations++;
+            count_in(&page->stats, n_bytes, 0);
+            __atomic_store_n(&record->word, (uint32_t)MMB_RECORD_LOCKED << 24 | (uint32_t)n_bytes,
+                             __ATOMIC_RELAXED);
+            *out_record = record;
+        } else {
+            mmb_locked_account_give(&page->account, n_bytes);
+        }
+    }
+    mmb_locked_account_release(&page->account);
+    return record != NULL;
+}
+
+/* Lock held, and released. */
+static void put_block(struct page_allocator *page, mmbAllocation *record, size_t n_bytes,
+                      size_t keep_charged)
+{
+    uint32_t n_runs = page->heap.n_runs_put;
     page->stats.total_frees++;
     count_out(&page->stats, n_bytes);
     mmb_heap_put(&page->heap, record);
     mmb_locked_account_give(&page->account, n_bytes - keep_charged);
-    bool idle = page->heap.n_empty_chunks > 0;
+    bool idle = page->heap.n_runs_put != n_runs;
     mmb_locked_account_release(&page->account);
     if (idle)
         mmb_heap_decay(&page->heap);
+}
+
+static bool page_free_quickly(struct mmb_allocator *allocator, mmbAllocation *record,
+                              size_t n_bytes)
+{
+    struct page_allocator *page = page_of(allocator);
+    mmb_biased_acquire(&page->heap.lock);
+    put_block(page, record, n_bytes, 0);
+    return true;
+}
+
+static mmbError page_free(struct mmb_allocator *allocator, mmbAllocation *record, size_t n_bytes,
+                          size_t keep_charged)
+{
+    struct page_allocator *page = page_of(allocator);
+    mmb_biased_acquire(&page->heap.lock);
+    if (mmb_record_state(mmb_record_word(record)) == MMB_RECORD_INDIRECT)
+        mmb_record_drop_extension(record);
+    put_block(page, record, n_bytes, keep_charged);
     return MMB_OK;
 }
 
@@ -182,7 +223,7 @@ static mmbError page_resize(struct mmb_allocator *allocator, mmbAllocation *reco
         mmb_locked_account_uncharge(&page->account, new_bytes - old_bytes);
         return error;
     }
-    mmb_lock_acquire(&page->heap.lock);
+    mmb_biased_acquire(&page->heap.lock);
     page->stats.live_bytes += new_bytes - old_bytes; /* modulo 2^64, so it may shrink */
     if (page->stats.live_bytes > page->stats.peak_bytes)
         page->stats.peak_bytes = page->stats.live_bytes;
@@ -196,7 +237,7 @@ static void page_vacate(struct mmb_allocator *allocator, mmbAllocation *record, 
                         size_t keep_charged)
 {
     struct page_allocator *page = page_of(allocator);
-    mmb_lock_acquire(&page->heap.lock);
+    mmb_biased_acquire(&page->heap.lock);
     count_out(&page->stats, n_bytes);
     page->stats.total_frees++;
     mmb_heap_vacate(&page->heap, record);
@@ -207,10 +248,10 @@ static void page_vacate(struct mmb_allocator *allocator, mmbAllocation *record, 
 static void page_reclaim(struct mmb_allocator *allocator, mmbAllocation *record)
 {
     struct page_allocator *page = page_of(allocator);
-    mmb_lock_acquire(&page->heap.lock);
+    mmb_biased_acquire(&page->heap.lock);
     mmb_record_drop_extension(record);
     mmb_heap_reclaim(&page->heap, record);
-    mmb_lock_release(&page->heap.lock);
+    mmb_biased_release(&page->heap.lock);
 }
 
 static bool page_locate(struct mmb_allocator *allocator, const mmbAllocation *record,
@@ -230,17 +271,17 @@ static mmbAllocation *page_find(struct mmb_allocator *allocator, struct mmb_chun
 static void page_for_each(struct mmb_allocator *allocator, mmb_record_visitor visit, void *user)
 {
     struct page_allocator *page = page_of(allocator);
-    mmb_lock_acquire(&page->heap.lock);
+    mmb_biased_acquire(&page->heap.lock);
     mmb_heap_for_each(&page->heap, visit, user);
-    mmb_lock_release(&page->heap.lock);
+    mmb_biased_release(&page->heap.lock);
 }
 
 static void page_get_stats(struct mmb_allocator *allocator, struct mmb_allocator_stats *out_stats)
 {
     struct page_allocator *page = page_of(allocator);
-    mmb_lock_acquire(&page->heap.lock);
+    mmb_biased_acquire(&page->heap.lock);
     *out_stats = page->stats;
-    mmb_lock_release(&page->heap.lock);
+    mmb_biased_release(&page->heap.lock);
 }
 
 static void page_trim(struct mmb_allocator *allocator, size_t keep_bytes)
@@ -250,12 +291,12 @@ static void page_trim(struct mmb_allocator *allocator, size_t keep_bytes)
 
 static void page_fork_lock(struct mmb_allocator *allocator)
 {
-    mmb_lock_acquire(&page_of(allocator)->heap.lock);
+    mmb_biased_acquire(&page_of(allocator)->heap.lock);
 }
 
 static void page_fork_unlock(struct mmb_allocator *allocator)
 {
-    mmb_lock_release(&page_of(allocator)->heap.lock);
+    mmb_biased_release(&page_of(allocator)->heap.lock);
 }
 
 const struct mmb_allocator_ops mmb_page_allocator = {
@@ -274,6 +315,8 @@ const struct mmb_allocator_ops mmb_page_allocator = {
     .for_each = page_for_each,
     .get_stats = page_get_stats,
     .trim = page_trim,
+    .allocate_quickly = page_allocate_quickly,
+    .free_quickly = page_free_quickly,
     .fork_lock = page_fork_lock,
     .fork_unlock = page_fork_unlock,
 };

@@ -106,6 +106,7 @@ void mmb_run_put(struct mmb_heap *heap, struct mmb_span *span)
     for (size_t i = 0; i < span->n_pages; i++)
         set_page(table, span->first_page + i, NULL);
     table->n_used -= span->n_pages;
+    heap->n_runs_put++;
     span->dirty = true;
     span->freed_at = mmb_heap_now();
     if (table->n_used == 0) {

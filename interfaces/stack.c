@@ -24,7 +24,7 @@ static mmbError stack_open(const struct mmb_allocator_request *request, struct m
         return mmb_fail(MMB_OUT_OF_MEMORY, "create_interface: no metadata for a stack");
     stack->base = request->base;
     stack->capacity = request->options.stack_bytes;
-    mmb_lock_init(&stack->lock);
+    mmb_biased_init(&stack->lock);
     mmbError error = stack->capacity ? mmb_stack_reserve(stack) : MMB_OK;
     if (error) {
         mmb_meta_free(stack, sizeof *stack);
@@ -75,15 +75,13 @@ static mmbAllocation *push(struct mmb_stack *stack, size_t n_bytes, size_t align
     return record;
 }
 
-/* Lock held. */
-static mmbError commit(struct mmb_stack *stack, mmbAllocation *record, size_t n_bytes,
-                       size_t alignment)
+/* Lock held: the record that push prepared is on the stack. */
+static inline void count_pushed(struct mmb_stack *stack, const mmbAllocation *record,
+                                size_t n_bytes)
 {
-    mmbError error = mmb_record_publish(record, MMB_RECORD_STACKED, n_bytes, 0, alignment);
-    if (error)
-        return error;
-    stack->top = mmb_stack_entry_of(record)->start + n_bytes;
-    stack->slab->serials[stack->count - stack->slab->first] = ++stack->serial;
+    size_t i = (size_t)(record - stack->slab->owner.records);
+    stack->top = stack->slab->entries[i].start + n_bytes;
+    stack->slab->serials[i] = ++stack->serial;
     stack->count++;
     stack->charged += n_bytes;
     stack->stats.live_count++;
@@ -91,7 +89,16 @@ static mmbError commit(struct mmb_stack *stack, mmbAllocation *record, size_t n_
     stack->stats.total_allocations++;
     if (stack->stats.live_bytes > stack->stats.peak_bytes)
         stack->stats.peak_bytes = stack->stats.live_bytes;
-    return MMB_OK;
+}
+
+/* Lock held. */
+static mmbError commit(struct mmb_stack *stack, mmbAllocation *record, size_t n_bytes,
+                       size_t alignment)
+{
+    mmbError error = mmb_record_publish(record, MMB_RECORD_STACKED, n_bytes, 0, alignment);
+    if (!error)
+        count_pushed(stack, record, n_bytes);
+    return error;
 }
 
 /* Lock held, at the end too; dropped while the quota and the source are asked. On failure nothing
@@ -102,16 +109,16 @@ static mmbError push_slowly(struct mmb_stack *stack, const struct mmb_request *r
     size_t n_bytes = request->n_bytes,
            alignment = request->alignment < BLOCK_ALIGNMENT ? BLOCK_ALIGNMENT : request->alignment;
     mmbError error = MMB_OK;
-    mmb_lock_release(&stack->lock);
+    mmb_biased_release(&stack->lock);
     if (!charged)
         error = mmb_account_charge(stack->base.quota, &stack->account.base, n_bytes);
-    mmb_lock_acquire(&stack->lock);
+    mmb_biased_acquire(&stack->lock);
     if (error)
         return error;
     while (!(*out_record = push(stack, n_bytes, alignment))) {
-        mmb_lock_release(&stack->lock);
+        mmb_biased_release(&stack->lock);
         error = mmb_stack_grow(stack, n_bytes, alignment);
-        mmb_lock_acquire(&stack->lock);
+        mmb_biased_acquire(&stack->lock);
         if (error) {
             mmb_locked_account_give(&stack->account, n_bytes);
             return error;
@@ -131,7 +138,7 @@ static mmbError stack_allocate(struct mmb_allocator *allocator, const struct mmb
     size_t room;
     if (!mmb_add_size(n_bytes, alignment, &room))
         return mmb_fail(MMB_INVALID_SIZE, "allocate %zu B: more than there are addresses", n_bytes);
-    mmb_lock_acquire(&stack->lock);
+    mmb_biased_acquire(&stack->lock);
     bool charged = mmb_locked_account_take(&stack->account, n_bytes);
     mmbAllocation *record = charged ? push(stack, n_bytes, alignment) : NULL;
     mmbError error = MMB_OK;
@@ -145,6 +152,27 @@ static mmbError stack_allocate(struct mmb_allocator *allocator, const struct mmb
     if (!error)
         *out_record = record;
     return error;
+}
+
+static bool stack_allocate_quickly(struct mmb_allocator *allocator, size_t n_bytes,
+                                   mmbAllocation **out_record)
+{
+    struct mmb_stack *stack = stack_of(allocator);
+    mmbAllocation *record = NULL;
+    mmb_biased_acquire(&stack->lock);
+    if (mmb_locked_account_take(&stack->account, n_bytes)) {
+        record = push(stack, n_bytes, BLOCK_ALIGNMENT);
+        if (record) {
+            __atomic_store_n(&record->word, (uint32_t)MMB_RECORD_STACKED << 24 | (uint32_t)n_bytes,
+                             __ATOMIC_RELAXED);
+            count_pushed(stack, record, n_bytes);
+            *out_record = record;
+        } else {
+            mmb_locked_account_give(&stack->account, n_bytes);
+        }
+    }
+    mmb_locked_account_release(&stack->account);
+    return record != NULL;
 }
 
 static mmbError stale(const mmbAllocation *record)
@@ -173,9 +201,9 @@ static mmbError stack_free(struct mmb_allocator *allocator, mmbAllocation *recor
 {
     (void)keep_charged;
     struct mmb_stack *stack = stack_of(allocator);
-    mmb_lock_acquire(&stack->lock);
+    mmb_biased_acquire(&stack->lock);
     if (mmb_stack_number(record) >= stack->count) {
-        mmb_lock_release(&stack->lock);
+        mmb_biased_release(&stack->lock);
         return stale(record);
     }
     mark_free(record);
@@ -236,7 +264,7 @@ static mmbError stack_resize(struct mmb_allocator *allocator, mmbAllocation *rec
 {
     struct mmb_stack *stack = stack_of(allocator);
     size_t paid = 0;
-    mmb_lock_acquire(&stack->lock);
+    mmb_biased_acquire(&stack->lock);
     mmbError error = can_resize(stack, record, old_bytes, new_bytes) ? MMB_OK : MMB_UNSUPPORTED;
     size_t more = error ? 0 : missing(stack, record, new_bytes);
     if (more && !mmb_locked_account_take(&stack->account, more)) {
@@ -244,7 +272,7 @@ static mmbError stack_resize(struct mmb_allocator *allocator, mmbAllocation *rec
         error = mmb_account_charge(stack->base.quota, &stack->account.base, more);
         if (error)
             return error;
-        mmb_lock_acquire(&stack->lock);
+        mmb_biased_acquire(&stack->lock);
         if (!can_resize(stack, record, old_bytes, new_bytes))
             error = MMB_UNSUPPORTED; /* something was pushed meanwhile */
     }
@@ -264,7 +292,7 @@ static void stack_vacate(struct mmb_allocator *allocator, mmbAllocation *record,
     struct mmb_stack *stack = stack_of(allocator);
     (void)record;
     (void)keep_charged;
-    mmb_lock_acquire(&stack->lock);
+    mmb_biased_acquire(&stack->lock);
     count_out(stack, n_bytes);
     mmb_stack_settle(stack);
     mmb_locked_account_release(&stack->account);
@@ -273,7 +301,7 @@ static void stack_vacate(struct mmb_allocator *allocator, mmbAllocation *record,
 static void stack_reclaim(struct mmb_allocator *allocator, mmbAllocation *record)
 {
     struct mmb_stack *stack = stack_of(allocator);
-    mmb_lock_acquire(&stack->lock);
+    mmb_biased_acquire(&stack->lock);
     mark_free(record);
     mmb_stack_settle(stack);
     mmb_locked_account_release(&stack->account);
@@ -294,12 +322,12 @@ static uint32_t serial_below(const struct mmb_stack *stack, size_t number)
 static mmbError stack_mark(struct mmb_allocator *allocator, mmbStackMark *out_mark)
 {
     struct mmb_stack *stack = stack_of(allocator);
-    mmb_lock_acquire(&stack->lock);
+    mmb_biased_acquire(&stack->lock);
     out_mark->opaque[0] = MARK_MAGIC ^ (uintptr_t)stack;
     out_mark->opaque[1] = stack->count;
     out_mark->opaque[2] = serial_below(stack, stack->count);
     out_mark->opaque[3] = 0;
-    mmb_lock_release(&stack->lock);
+    mmb_biased_release(&stack->lock);
     return MMB_OK;
 }
 
@@ -314,7 +342,7 @@ static bool is_good(const struct mmb_stack *stack, const mmbStackMark *mark)
 static mmbError stack_release(struct mmb_allocator *allocator, const mmbStackMark *mark)
 {
     struct mmb_stack *stack = stack_of(allocator);
-    mmb_lock_acquire(&stack->lock);
+    mmb_biased_acquire(&stack->lock);
     bool good = is_good(stack, mark);
     mmbError error = good ? mmb_stack_pop_to(stack, mark->opaque[1]) : MMB_INVALID_ARG;
     if (good && !error)
@@ -329,7 +357,7 @@ static mmbError stack_release(struct mmb_allocator *allocator, const mmbStackMar
 static mmbError stack_reset(struct mmb_allocator *allocator)
 {
     struct mmb_stack *stack = stack_of(allocator);
-    mmb_lock_acquire(&stack->lock);
+    mmb_biased_acquire(&stack->lock);
     mmbError error = mmb_stack_pop_to(stack, 0);
     mmb_locked_account_release(&stack->account);
     return error;
@@ -338,19 +366,19 @@ static mmbError stack_reset(struct mmb_allocator *allocator)
 static void stack_get_stats(struct mmb_allocator *allocator, struct mmb_allocator_stats *out_stats)
 {
     struct mmb_stack *stack = stack_of(allocator);
-    mmb_lock_acquire(&stack->lock);
+    mmb_biased_acquire(&stack->lock);
     *out_stats = stack->stats;
-    mmb_lock_release(&stack->lock);
+    mmb_biased_release(&stack->lock);
 }
 
 static void stack_fork_lock(struct mmb_allocator *allocator)
 {
-    mmb_lock_acquire(&stack_of(allocator)->lock);
+    mmb_biased_acquire(&stack_of(allocator)->lock);
 }
 
 static void stack_fork_unlock(struct mmb_allocator *allocator)
 {
-    mmb_lock_release(&stack_of(allocator)->lock);
+    mmb_biased_release(&stack_of(allocator)->lock);
 }
 
 const struct mmb_allocator_ops mmb_stack_allocator = {
@@ -370,6 +398,7 @@ const struct mmb_allocator_ops mmb_stack_allocator = {
     .for_each = mmb_stack_for_each,
     .get_stats = stack_get_stats,
     .trim = mmb_stack_trim,
+    .allocate_quickly = stack_allocate_quickly,
     .fork_lock = stack_fork_lock,
     .fork_unlock = stack_fork_unlock,
     .mark = stack_mark,

@@ -3,7 +3,7 @@
 #ifndef MMB_INTERFACES_STACK_H
 #define MMB_INTERFACES_STACK_H
 #include "interfaces/locked_account.h"
-#include "src/base/lock.h"
+#include "src/base/biased.h"
 #include "src/spi/allocator.h"
 
 extern const struct mmb_allocator_ops mmb_stack_allocator;
@@ -44,7 +44,7 @@ struct mmb_stack_slab {
  * the top whose handles moved away stay, but neither take place nor are charged. */
 struct mmb_stack {
     struct mmb_allocator base;
-    struct mmb_lock lock;
+    struct mmb_biased lock;
     struct mmb_locked_account account;
     struct mmb_stack_segment *segment;
     struct mmb_stack_slab *slab;

@@ -4,13 +4,10 @@
  * Owns both chains. Slabs and segments above the current ones are kept for the way up and go back
  * on trim. The stack's lock is held unless a function says otherwise. */
 #include "interfaces/stack.h"
+#include "interfaces/chunk_size.h"
 #include "interfaces/orphan.h"
 #include "src/base/error.h"
 #include "src/base/meta.h"
-
-#define CHUNK_BYTES_FIRST ((size_t)256 << 10)
-#define CHUNK_BYTES_MAX   ((size_t)4 << 20)
-#define SLACK_BYTES       ((size_t)64 << 10)
 
 /* ---- ways over the records ---- */
 
@@ -54,11 +51,11 @@ bool mmb_stack_locate(struct mmb_allocator *allocator, const mmbAllocation *reco
                       struct mmb_block *out_block)
 {
     struct mmb_stack *stack = (struct mmb_stack *)allocator;
-    mmb_lock_acquire(&stack->lock);
+    mmb_biased_acquire(&stack->lock);
     bool live = mmb_stack_number(record) < stack->count;
     if (live)
         locate(stack, record, out_block);
-    mmb_lock_release(&stack->lock);
+    mmb_biased_release(&stack->lock);
     return live;
 }
 
@@ -87,17 +84,17 @@ mmbAllocation *mmb_stack_find(struct mmb_allocator *allocator, struct mmb_chunk 
                               uintptr_t address)
 {
     struct mmb_stack *stack = (struct mmb_stack *)allocator;
-    mmb_lock_acquire(&stack->lock);
+    mmb_biased_acquire(&stack->lock);
     const struct mmb_stack_segment *segment = chunk->owned;
     mmbAllocation *record = record_at(stack, segment->origin + (address - chunk->memory.address));
-    mmb_lock_release(&stack->lock);
+    mmb_biased_release(&stack->lock);
     return record;
 }
 
 void mmb_stack_for_each(struct mmb_allocator *allocator, mmb_record_visitor visit, void *user)
 {
     struct mmb_stack *stack = (struct mmb_stack *)allocator;
-    mmb_lock_acquire(&stack->lock);
+    mmb_biased_acquire(&stack->lock);
     bool more = true;
     for (size_t number = stack->count; more && number > 0; number--) {
         mmbAllocation *record = mmb_stack_record(stack, number - 1);
@@ -107,7 +104,7 @@ void mmb_stack_for_each(struct mmb_allocator *allocator, mmb_record_visitor visi
         locate(stack, record, &block);
         more = visit(user, record, &block);
     }
-    mmb_lock_release(&stack->lock);
+    mmb_biased_release(&stack->lock);
 }
 
 /* ---- down ---- */
@@ -324,24 +321,6 @@ static void append(struct mmb_stack *stack, struct mmb_stack_segment *segment)
     last->above = segment;
 }
 
-static size_t segment_bytes(const struct mmb_stack *stack, size_t needed)
-{
-    if (stack->capacity)
-        return stack->capacity;
-    size_t bounded = mmb_source_bounded(stack->base.source);
-    if (bounded != SIZE_MAX)
-        return bounded > needed ? bounded : needed;
-    size_t want = mmb_source_reserved(stack->base.source);
-    want = want < CHUNK_BYTES_FIRST ? CHUNK_BYTES_FIRST : want;
-    want = want > CHUNK_BYTES_MAX ? CHUNK_BYTES_MAX : want;
-    size_t limit = mmb_quota_limit(stack->base.quota);
-    if (limit < want)
-        want = limit + SLACK_BYTES < want ? limit + SLACK_BYTES : want;
-    size_t least = mmb_source_min_chunk(stack->base.source);
-    want = want < least ? least : want;
-    return want > needed ? want : needed;
-}
-
 /* Without the lock. */
 static mmbError add_segment(struct mmb_stack *stack, size_t needed)
 {
@@ -350,15 +329,16 @@ static mmbError add_segment(struct mmb_stack *stack, size_t needed)
         return mmb_fail(MMB_OUT_OF_MEMORY, "allocate: no metadata for a segment of a stack");
     mmbError error =
         mmb_source_obtain(stack->base.source, stack->capacity ? stack->capacity : needed,
-                          segment_bytes(stack, needed), 0, &segment->chunk);
+                          stack->capacity ? stack->capacity : mmb_chunk_want(&stack->base, needed),
+                          0, &segment->chunk);
     if (error) {
         mmb_meta_free(segment, sizeof *segment);
         return error;
     }
     segment->chunk->allocator = &stack->base;
-    mmb_lock_acquire(&stack->lock);
+    mmb_biased_acquire(&stack->lock);
     append(stack, segment);
-    mmb_lock_release(&stack->lock);
+    mmb_biased_release(&stack->lock);
     return MMB_OK;
 }
 
@@ -374,22 +354,48 @@ static mmbError full(const struct mmb_stack *stack, size_t n_bytes)
                     n_bytes, stack->end - stack->top, size);
 }
 
+static void return_segments(struct mmb_stack_segment *segment)
+{
+    while (segment) {
+        struct mmb_stack_segment *above = segment->above;
+        mmb_source_return(segment->chunk);
+        mmb_meta_free(segment, sizeof *segment);
+        segment = above;
+    }
+}
+
+/* Lock held. Goes up to the next segment when it has room; one that is too small leaves the stack
+ * with all above it, for the caller to return. */
+static bool climb_if_room(struct mmb_stack *stack, size_t needed,
+                          struct mmb_stack_segment **out_useless)
+{
+    struct mmb_stack_segment *above = stack->segment ? stack->segment->above : NULL;
+    if (above && above->chunk->memory.n_bytes >= needed) {
+        climb(stack, above);
+        return true;
+    }
+    *out_useless = above;
+    if (above)
+        stack->segment->above = NULL;
+    return false;
+}
+
 mmbError mmb_stack_grow(struct mmb_stack *stack, size_t n_bytes, size_t alignment)
 {
     size_t slack = alignment > mmb_source_min_alignment(stack->base.source) ? alignment : 0;
+    struct mmb_stack_segment *useless = NULL;
     mmbError error = MMB_OK;
     bool grown = true;
-    mmb_lock_acquire(&stack->lock);
+    mmb_biased_acquire(&stack->lock);
     if (!stack->slab || stack->count - stack->slab->first == MMB_STACK_SLAB_RECORDS)
         error = next_slab(stack);
     else if (stack->segment &&
              (stack->capacity || mmb_source_bounded(stack->base.source) != SIZE_MAX))
         error = full(stack, n_bytes);
-    else if (stack->segment && stack->segment->above)
-        climb(stack, stack->segment->above);
     else
-        grown = false;
-    mmb_lock_release(&stack->lock);
+        grown = climb_if_room(stack, n_bytes + slack, &useless);
+    mmb_biased_release(&stack->lock);
+    return_segments(useless);
     return grown ? error : add_segment(stack, n_bytes + slack);
 }
 
@@ -418,38 +424,41 @@ static struct mmb_stack_slab *cut_slabs(struct mmb_stack *stack)
     return from;
 }
 
-static void return_segments(struct mmb_stack_segment *segment)
+/* The segments above the current one, from the topmost down, as long as keep_bytes are left; with
+ * nothing on the stack the current one and those below it too. Lock held. */
+static struct mmb_stack_segment *cut_segments(struct mmb_stack *stack, size_t keep_bytes)
 {
-    while (segment) {
-        struct mmb_stack_segment *above = segment->above;
-        mmb_source_return(segment->chunk);
-        mmb_meta_free(segment, sizeof *segment);
-        segment = above;
+    size_t held = mmb_source_reserved(stack->base.source);
+    struct mmb_stack_segment *cut = NULL, *last = stack->segment;
+    struct mmb_stack_segment *stays = stack->count ? stack->segment : NULL;
+    while (last && last->above)
+        last = last->above;
+    while (last != stays && held - last->chunk->memory.n_bytes >= keep_bytes) {
+        held -= last->chunk->memory.n_bytes;
+        cut = last;
+        last = last->below;
     }
+    if (cut && last)
+        last->above = NULL;
+    if (stack->count)
+        return cut;
+    while (last && last->below)
+        last = last->below;
+    stack->segment = last;
+    stack->top = 0;
+    stack->end = last ? mmb_stack_segment_end(stack, last) : 0;
+    return cut;
 }
 
 void mmb_stack_trim(struct mmb_allocator *allocator, size_t keep_bytes)
 {
     struct mmb_stack *stack = (struct mmb_stack *)allocator;
-    mmb_lock_acquire(&stack->lock);
-    struct mmb_stack_segment *from = stack->segment;
-    if (from && stack->count > 0)
-        from = from->above;
-    while (from && from->chunk->memory.n_bytes <= keep_bytes) {
-        keep_bytes -= from->chunk->memory.n_bytes;
-        from = from->above;
-    }
-    if (from && from->below) {
-        from->below->above = NULL;
-    } else if (from) {
-        stack->segment = NULL;
-        stack->top = 0;
-        stack->end = 0;
-    }
+    mmb_biased_acquire(&stack->lock);
+    struct mmb_stack_segment *segments = cut_segments(stack, keep_bytes);
     struct mmb_stack_slab *slabs = cut_slabs(stack);
-    mmb_lock_release(&stack->lock);
+    mmb_biased_release(&stack->lock);
     free_slabs(slabs);
-    return_segments(from);
+    return_segments(segments);
 }
 
 void mmb_stack_close(struct mmb_allocator *allocator)

@@ -159,11 +159,12 @@ static void put_away(struct mmb_thread_allocator *self, uint32_t class_index,
     n = mmb_central_put(&self->central[class_index], records, n);
     if (n == 0)
         return;
-    mmb_lock_acquire(&self->heap.lock);
+    mmb_biased_acquire(&self->heap.lock);
+    uint32_t n_runs = self->heap.n_runs_put;
     while (n > 0)
         mmb_heap_put(&self->heap, records[--n]);
-    bool idle = self->heap.n_empty_chunks > 0;
-    mmb_lock_release(&self->heap.lock);
+    bool idle = self->heap.n_runs_put != n_runs;
+    mmb_biased_release(&self->heap.lock);
     if (idle)
         mmb_heap_decay(&self->heap);
 }
@@ -176,9 +177,9 @@ static mmbError refill(struct mmb_thread_allocator *self, struct mmb_thread_cach
     uint32_t want = cache ? mmb_thread_batch(self, class_index) : 1;
     uint32_t n = mmb_central_get(&self->central[class_index], batch, want);
     while (n == 0) {
-        mmb_lock_acquire(&self->heap.lock);
+        mmb_biased_acquire(&self->heap.lock);
         n = mmb_heap_take_batch(&self->heap, class_index, batch, want);
-        mmb_lock_release(&self->heap.lock);
+        mmb_biased_release(&self->heap.lock);
         mmbError error = n ? MMB_OK : mmb_heap_grow(&self->heap, mmb_class_bytes[class_index]);
         if (error)
             return error;
@@ -196,9 +197,9 @@ static mmbError take_alone(struct mmb_thread_allocator *self, size_t need,
                            mmbAllocation **out_record)
 {
     for (;;) {
-        mmb_lock_acquire(&self->heap.lock);
+        mmb_biased_acquire(&self->heap.lock);
         *out_record = mmb_heap_take(&self->heap, need);
-        mmb_lock_release(&self->heap.lock);
+        mmb_biased_release(&self->heap.lock);
         if (*out_record)
             return MMB_OK;
         mmbError error = mmb_heap_grow(&self->heap, need);
@@ -220,9 +221,9 @@ static mmbError take_block(struct mmb_thread_allocator *self, struct mmb_thread_
 /* Where a block goes back to: as it was taken. */
 static void give_block(struct mmb_thread_allocator *self, mmbAllocation *record)
 {
-    mmb_lock_acquire(&self->heap.lock);
+    mmb_biased_acquire(&self->heap.lock);
     mmb_heap_put(&self->heap, record);
-    mmb_lock_release(&self->heap.lock);
+    mmb_biased_release(&self->heap.lock);
 }
 
 static void count_allocated(struct mmb_thread_allocator *self, struct mmb_thread_cache *cache)
@@ -231,9 +232,9 @@ static void count_allocated(struct mmb_thread_allocator *self, struct mmb_thread
         __atomic_store_n(&cache->n_allocated, cache->n_allocated + 1, __ATOMIC_RELAXED);
         return;
     }
-    mmb_lock_acquire(&self->heap.lock);
+    mmb_biased_acquire(&self->heap.lock);
     self->n_allocated++;
-    mmb_lock_release(&self->heap.lock);
+    mmb_biased_release(&self->heap.lock);
 }
 
 /* Records of a slot without magazines, and of blocks without a class, must not be freed into one.
@@ -358,22 +359,22 @@ static void thread_vacate(struct mmb_allocator *allocator, mmbAllocation *record
                           size_t keep_charged)
 {
     struct mmb_thread_allocator *self = thread_of(allocator);
-    mmb_lock_acquire(&self->heap.lock);
+    mmb_biased_acquire(&self->heap.lock);
     size_t out = self->heap.n_out;
     mmb_heap_vacate(&self->heap, record);
     self->n_vacated += out == self->heap.n_out; /* a large block went at once */
-    mmb_lock_release(&self->heap.lock);
+    mmb_biased_release(&self->heap.lock);
     uncharge(self, mmb_cache_get(self), n_bytes - keep_charged);
 }
 
 static void thread_reclaim(struct mmb_allocator *allocator, mmbAllocation *record)
 {
     struct mmb_thread_allocator *self = thread_of(allocator);
+    mmb_biased_acquire(&self->heap.lock);
     mmb_record_drop_extension(record);
-    mmb_lock_acquire(&self->heap.lock);
     self->n_vacated--;
     mmb_heap_reclaim(&self->heap, record);
-    mmb_lock_release(&self->heap.lock);
+    mmb_biased_release(&self->heap.lock);
 }
 
 const struct mmb_allocator_ops mmb_thread_allocator_ops = {

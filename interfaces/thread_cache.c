@@ -120,7 +120,7 @@ bool mmb_magazine_open(struct mmb_thread_cache *cache, uint32_t class_index)
 static void flush_cache(struct mmb_thread_cache *cache)
 {
     struct mmb_heap *heap = &cache->allocator->heap;
-    mmb_lock_acquire(&heap->lock);
+    mmb_biased_acquire(&heap->lock);
     for (uint32_t c = 0; c < MMB_CLASSES; c++) {
         struct mmb_magazine *magazine = mmb_cache_magazine(cache, c);
         while (magazine->blocks && magazine->top > magazine->blocks) {
@@ -128,7 +128,7 @@ static void flush_cache(struct mmb_thread_cache *cache)
             mmb_heap_put(heap, *magazine->top);
         }
     }
-    mmb_lock_release(&heap->lock);
+    mmb_biased_release(&heap->lock);
 }
 
 void mmb_caches_flush(struct mmb_thread_allocator *allocator)
@@ -149,9 +149,9 @@ static void end_cache(struct mmb_thread_cache *cache)
 {
     struct mmb_thread_allocator *allocator = cache->allocator;
     mmb_account_detach(allocator->base.quota, &cache->account, &allocator->account.base);
-    mmb_lock_acquire(&allocator->heap.lock);
+    mmb_biased_acquire(&allocator->heap.lock);
     allocator->n_allocated += cache->n_allocated;
-    mmb_lock_release(&allocator->heap.lock);
+    mmb_biased_release(&allocator->heap.lock);
     mmb_list_remove(&cache->link);
     for (uint32_t c = 0; c < MMB_CLASSES; c++) {
         struct mmb_magazine *magazine = mmb_cache_magazine(cache, c);

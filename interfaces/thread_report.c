@@ -27,9 +27,9 @@ mmbAllocation *mmb_thread_find(struct mmb_allocator *allocator, struct mmb_chunk
 void mmb_thread_for_each(struct mmb_allocator *allocator, mmb_record_visitor visit, void *user)
 {
     struct mmb_thread_allocator *self = thread_of(allocator);
-    mmb_lock_acquire(&self->heap.lock);
+    mmb_biased_acquire(&self->heap.lock);
     mmb_heap_for_each(&self->heap, visit, user);
-    mmb_lock_release(&self->heap.lock);
+    mmb_biased_release(&self->heap.lock);
 }
 
 static size_t stored(struct mmb_thread_allocator *self)
@@ -45,7 +45,7 @@ void mmb_thread_get_stats(struct mmb_allocator *allocator, struct mmb_allocator_
     struct mmb_thread_allocator *self = thread_of(allocator);
     struct mmb_caches_sum sum;
     mmb_caches_sum(self, &sum);
-    mmb_lock_acquire(&self->heap.lock);
+    mmb_biased_acquire(&self->heap.lock);
     int64_t bytes = sum.used + mmb_account_used(&self->account.base);
     out_stats->live_bytes = bytes > 0 ? (size_t)bytes : 0;
     out_stats->live_count = self->heap.n_out - self->n_vacated - sum.n_cached - stored(self);
@@ -57,7 +57,7 @@ void mmb_thread_get_stats(struct mmb_allocator *allocator, struct mmb_allocator_
     if (peak > self->peak_bytes)
         self->peak_bytes = peak;
     out_stats->peak_bytes = self->peak_bytes;
-    mmb_lock_release(&self->heap.lock);
+    mmb_biased_release(&self->heap.lock);
 }
 
 void mmb_thread_trim(struct mmb_allocator *allocator, size_t keep_bytes)
@@ -72,13 +72,13 @@ void mmb_thread_fork_lock(struct mmb_allocator *allocator)
     struct mmb_thread_allocator *self = thread_of(allocator);
     for (uint32_t c = 0; c < MMB_CLASSES; c++)
         mmb_lock_acquire(&self->central[c].lock);
-    mmb_lock_acquire(&self->heap.lock);
+    mmb_biased_acquire(&self->heap.lock);
 }
 
 void mmb_thread_fork_unlock(struct mmb_allocator *allocator)
 {
     struct mmb_thread_allocator *self = thread_of(allocator);
-    mmb_lock_release(&self->heap.lock);
+    mmb_biased_release(&self->heap.lock);
     for (uint32_t c = 0; c < MMB_CLASSES; c++)
         mmb_lock_release(&self->central[c].lock);
 }

@@ -8,6 +8,7 @@
 #include "src/base/error.h"
 #include "src/core/copy.h"
 #include "src/core/registry.h"
+#include "src/core/subheap.h"
 
 mmbError mmb_allocation_check_movable(const mmbAllocation *allocation, const char *function)
 {
@@ -60,16 +61,34 @@ static void free_block(mmbAllocation *block, size_t keep_charged)
     allocator->ops->free(allocator, block, mmb_record_bytes(block), keep_charged);
 }
 
+/* A block that grows stays in its domain if it can; elsewhere nothing of it is paid yet. */
+static mmbError take_block(const struct mmb_allocator *from, mmbMemInterface *interface,
+                           struct mmb_request *request, mmbAllocation **out_block)
+{
+    bool is_one = interface->n_heaps == 1;
+    struct mmb_allocator *to = is_one ? interface->allocator : NULL;
+    if (!is_one && interface->space == from->interface->space)
+        to = interface->heaps[from->domain].allocator;
+    size_t prepaid = request->prepaid;
+    request->prepaid = 0;
+    if (!to)
+        return mmb_subheaps_allocate(interface, -1, request, out_block);
+    if (from->quota == to->quota && !from->ops->is_positional && !to->ops->is_positional)
+        request->prepaid = prepaid;
+    mmbError error = to->ops->allocate(to, request, out_block);
+    if (error != MMB_OUT_OF_MEMORY || is_one)
+        return error;
+    request->prepaid = 0;
+    return mmb_subheaps_allocate(interface, -1, request, out_block);
+}
+
 mmbError mmb_block_replace(mmbAllocation *block, size_t n_bytes, mmbMemInterface *interface,
                            mmbAllocation **out_block, size_t *out_keep)
 {
-    struct mmb_allocator *from = mmb_record_allocator(block), *to = interface->allocator;
     size_t old_bytes = mmb_record_bytes(block);
-    struct mmb_request request = {n_bytes, promised_alignment(block), 0};
-    if (from->quota == to->quota && !from->ops->is_positional && !to->ops->is_positional)
-        request.prepaid = min_size(n_bytes, old_bytes);
+    struct mmb_request request = {n_bytes, promised_alignment(block), min_size(n_bytes, old_bytes)};
     mmbAllocation *fresh;
-    mmbError error = to->ops->allocate(to, &request, &fresh);
+    mmbError error = take_block(mmb_record_allocator(block), interface, &request, &fresh);
     if (error)
         return error;
     error = mmb_block_copy(fresh, block, min_size(n_bytes, old_bytes));
@@ -115,6 +134,17 @@ static mmbError move_to(mmbAllocation *handle, size_t n_bytes, mmbMemInterface *
     return MMB_OK;
 }
 
+/* To another block of the interface or, when it is exhausted, of its fallbacks. */
+static mmbError move_somewhere(mmbAllocation *handle, size_t n_bytes, mmbMemInterface *interface)
+{
+    mmbError error;
+    do {
+        error = move_to(handle, n_bytes, interface);
+        interface = interface->fallback;
+    } while (error == MMB_OUT_OF_MEMORY && interface);
+    return error;
+}
+
 /* A block that was replaced by a smaller one had more charged than the new one needs: keep covers
  * only the new size, so freeing the old block uncharged the rest. */
 mmbError mmb_reallocate(mmbAllocation *allocation, size_t n_bytes)
@@ -132,7 +162,9 @@ mmbError mmb_reallocate(mmbAllocation *allocation, size_t n_bytes)
     struct mmb_allocator *allocator = mmb_record_allocator(block);
     error = allocator->ops->resize(allocator, block, old_bytes, n_bytes);
     if (error == MMB_UNSUPPORTED)
-        return move_to(allocation, n_bytes, allocator->interface);
+        return move_somewhere(allocation, n_bytes, allocator->interface);
+    if (error == MMB_OUT_OF_MEMORY && allocator->interface->fallback)
+        return move_somewhere(allocation, n_bytes, allocator->interface->fallback);
     if (!error && block != allocation)
         mmb_record_set_bytes(allocation, n_bytes); /* it has an extension: cannot fail */
     return error;

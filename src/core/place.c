@@ -192,11 +192,11 @@ mmbError mmb_advise(mmbAllocation *allocation, size_t offset, size_t n_bytes, mm
                         offset, place.n_bytes);
     if ((unsigned)advice > MMB_ADVISE_HUGE_PAGES)
         return mmb_fail(MMB_INVALID_ARG, "advise: unknown advice %d", (int)advice);
+    if (n_bytes == 0)
+        return MMB_OK;
     if (!place.backend->ops->advise)
         return mmb_fail(MMB_UNSUPPORTED, "advise: backend %s takes no advice",
                         place.backend->ops->name);
-    if (n_bytes == 0)
-        return MMB_OK;
     return place.backend->ops->advise(place.backend, &place.memory, place.offset + offset, n_bytes,
                                       advice);
 }

@@ -26,7 +26,8 @@ static mmbError check_pointers(const mmbMemInterface *interface, const char *fun
 static void *allocate(mmbMemInterface *interface, size_t n_bytes, size_t alignment)
 {
     mmbAllocation *record;
-    if (mmb_interface_allocate(interface, n_bytes, alignment, &record))
+    const struct mmb_wish wish = {n_bytes, alignment, -1};
+    if (mmb_interface_allocate(interface, &wish, &record))
         return NULL;
     return address_of(record);
 }
@@ -46,7 +47,8 @@ void *mmb_calloc(mmbMemInterface *interface, size_t count, size_t n_bytes)
         return NULL;
     }
     mmbAllocation *record;
-    if (mmb_interface_allocate(interface, total, 16, &record))
+    const struct mmb_wish wish = {total, 16, -1};
+    if (mmb_interface_allocate(interface, &wish, &record))
         return NULL;
     if (mmb_memset(record, 0, 0, total)) {
         mmb_allocation_release(record, "calloc");
@@ -126,14 +128,20 @@ size_t mmb_usable_size(mmbMemInterface *interface, const void *ptr)
     return place.usable;
 }
 
-/* A pointer may move, so no record is kept behind: the new block replaces the old one. */
-static void *replace(mmbAllocation *record, size_t n_bytes)
+/* A pointer may move, so no record is kept behind: the new block, of the interface or one of its
+ * fallbacks, replaces the old one. */
+static void *replace(mmbAllocation *record, size_t n_bytes, mmbMemInterface *interface)
 {
     mmbAllocation *fresh;
     size_t keep;
-    struct mmb_allocator *allocator = mmb_record_allocator(record);
-    if (mmb_block_replace(record, n_bytes, allocator->interface, &fresh, &keep))
+    mmbError error;
+    do {
+        error = mmb_block_replace(record, n_bytes, interface, &fresh, &keep);
+        interface = interface->fallback;
+    } while (error == MMB_OUT_OF_MEMORY && interface);
+    if (error)
         return NULL;
+    struct mmb_allocator *allocator = mmb_record_allocator(record);
     allocator->ops->free(allocator, record, mmb_record_bytes(record), keep);
     return address_of(fresh);
 }
@@ -153,6 +161,8 @@ void *mmb_realloc(mmbMemInterface *interface, void *ptr, size_t n_bytes)
     struct mmb_allocator *allocator = mmb_record_allocator(record);
     mmbError error = allocator->ops->resize(allocator, record, mmb_record_bytes(record), n_bytes);
     if (error == MMB_UNSUPPORTED)
-        return replace(record, n_bytes);
+        return replace(record, n_bytes, allocator->interface);
+    if (error == MMB_OUT_OF_MEMORY && allocator->interface->fallback)
+        return replace(record, n_bytes, allocator->interface->fallback);
     return error ? NULL : ptr;
 }

@@ -99,13 +99,21 @@ struct mmb_allocator_ops {
                            uintptr_t address);
     void (*for_each)(struct mmb_allocator *allocator, mmb_record_visitor visit, void *user);
     void (*get_stats)(struct mmb_allocator *allocator, struct mmb_allocator_stats *out_stats);
-    /* Gives empty memory back until at most keep_bytes of chunks that could go are left. */
+    /* Gives empty memory back as long as keep_bytes of chunks, used ones among them, are left. */
     void (*trim)(struct mmb_allocator *allocator, size_t keep_bytes);
 
     /* Optional: the stack's. They come together. */
     mmbError (*mark)(struct mmb_allocator *allocator, mmbStackMark *out_mark);
     mmbError (*release)(struct mmb_allocator *allocator, const mmbStackMark *mark);
     mmbError (*reset)(struct mmb_allocator *allocator);
+
+    /* Optional: the plain case without its checks and its details. A block of 1..MMB_RECORD_LOW
+     * bytes at the default alignment, where credit and room are at hand; and the free of a live
+     * LOCKED record of n_bytes that nothing else is to be done for. False: nothing has happened,
+     * ask the members above. */
+    bool (*allocate_quickly)(struct mmb_allocator *allocator, size_t n_bytes,
+                             mmbAllocation **out_record);
+    bool (*free_quickly)(struct mmb_allocator *allocator, mmbAllocation *record, size_t n_bytes);
 
     /* Optional: take and release every lock of the allocator's own around fork, so that the child
      * finds nothing half done. The quota is stopped before. They come together. */

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The ordinary side of biased.h. Owns nothing; `lock` guards everything but busy. */
+#include "src/base/biased.h"
+#include <sched.h>
+#include <time.h>
+#include "src/base/debug.h"
+
+/* A barrier costs some microseconds, an ordinary acquisition some nanoseconds more than a biased
+ * one: the bias must last some hundred acquisitions to be worth it. Where two threads fight, either
+ * can win a thousand times in a row, so every bias that was ended asks for eight times more before
+ * the next. */
+#define IN_A_ROW_FIRST 1024u
+#define IN_A_ROW_LAST (1u << 28)
+
+void mmb_biased_init(struct mmb_biased *biased)
+{
+    biased->owner = NULL;
+    biased->busy = 0;
+    biased->slow = 0;
+    biased->candidate = NULL;
+    biased->last = NULL;
+    biased->in_a_row = 0;
+    biased->needed = IN_A_ROW_FIRST;
+    mmb_lock_init(&biased->lock);
+}
+
+/* An owner holds the lock for some hundred instructions, or has lost the processor in them. */
+static void wait_for_owner(struct mmb_biased *biased)
+{
+    const struct timespec pause = {0, 50000};
+    for (unsigned turn = 0; __atomic_load_n(&biased->busy, __ATOMIC_ACQUIRE); turn++) {
+        if (turn < 64)
+            mmb_pause();
+        else if (turn < 128)
+            sched_yield();
+        else
+            nanosleep(&pause, NULL);
+    }
+}
+
+void mmb_biased_acquire_slowly(struct mmb_biased *biased)
+{
+    mmb_lock_acquire(&biased->lock);
+    const void *self = __builtin_thread_pointer();
+    if (biased->owner) {
+        __atomic_store_n(&biased->owner, NULL, __ATOMIC_RELAXED);
+        mmb_barrier_threads();
+        wait_for_owner(biased);
+        if (biased->needed < IN_A_ROW_LAST)
+            biased->needed *= 8;
+    }
+    biased->in_a_row = biased->last == self ? biased->in_a_row + 1 : 0;
+    biased->last = self;
+    __atomic_store_n(&biased->slow, 1, __ATOMIC_RELAXED);
+}
+
+static void appoint(struct mmb_biased *biased)
+{
+    biased->in_a_row = 0;
+    if (!biased->candidate && mmb_barrier_open())
+        biased->candidate = biased->last;
+    if (biased->candidate == biased->last)
+        __atomic_store_n(&biased->owner, biased->candidate, __ATOMIC_RELAXED);
+}
+
+void mmb_biased_release_slowly(struct mmb_biased *biased)
+{
+    MMB_ASSERT(biased->slow == 1);
+    __atomic_store_n(&biased->slow, 0, __ATOMIC_RELAXED);
+    if (biased->in_a_row >= biased->needed)
+        appoint(biased);
+    mmb_lock_release(&biased->lock);
+}

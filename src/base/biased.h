@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef MMB_BASE_BIASED_H
+#define MMB_BASE_BIASED_H
+/* A short lock that costs its habitual user two stores instead of two locked instructions. The
+ * first thread that acquires it many times in a row becomes its owner and then only marks itself
+ * busy. Whoever else comes ends that: he makes every thread pass a barrier, waits until the owner
+ * is not busy, and from then on the lock is an ordinary one, until the same thread has it to itself
+ * for long again. It is never another one: a former owner that is late to look would clear its
+ * successor's mark.
+ *
+ * Owner:   busy = 1; still the owner? then it is held; release: busy = 0.
+ * Other:   acquire the ordinary lock; owner = none; barrier; wait for busy == 0; slow = 1.
+ * The owner's check comes after his mark. Either the mark was visible before the barrier, and the
+ * other waits, or the check comes after it and fails. `slow` tells the holder how to release: it is
+ * set only while no owner holds the lock, so neither kind of holder can see the other's. */
+
+#include "src/base/barrier.h"
+#include "src/base/lock.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct mmb_biased {
+    const void *owner;     /* thread pointer, or NULL; changes under `lock` */
+    uint32_t busy;         /* the owner holds it, or looks whether he may */
+    uint32_t slow;         /* held through `lock` */
+    const void *candidate; /* the only thread that can be owner; NULL: not known yet */
+    const void *last;      /* who held it last through `lock` */
+    uint32_t in_a_row;     /* how often since somebody else did */
+    uint32_t needed;       /* that many make the candidate the owner */
+    struct mmb_lock lock;
+};
+
+void mmb_biased_init(struct mmb_biased *biased);
+void mmb_biased_acquire_slowly(struct mmb_biased *biased);
+void mmb_biased_release_slowly(struct mmb_biased *biased);
+
+static inline void mmb_biased_acquire(struct mmb_biased *biased)
+{
+    const void *self = __builtin_thread_pointer();
+    if (__builtin_expect(__atomic_load_n(&biased->owner, __ATOMIC_RELAXED) == self, 1)) {
+        __atomic_store_n(&biased->busy, 1, __ATOMIC_RELAXED);
+        atomic_signal_fence(memory_order_seq_cst);
+        if (__builtin_expect(__atomic_load_n(&biased->owner, __ATOMIC_RELAXED) == self, 1))
+            return;
+        __atomic_store_n(&biased->busy, 0, __ATOMIC_RELEASE);
+    }
+    mmb_biased_acquire_slowly(biased);
+}
+
+/* The release store pairs with the acquire load of whoever waits for busy == 0. */
+static inline void mmb_biased_release(struct mmb_biased *biased)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    if (__builtin_expect(__atomic_load_n(&biased->slow, __ATOMIC_RELAXED) == 0, 1))
+        __atomic_store_n(&biased->busy, 0, __ATOMIC_RELEASE);
+    else
+        mmb_biased_release_slowly(biased);
+}
+
+#endif
