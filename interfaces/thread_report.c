@@ -48,7 +48,8 @@ void mmb_thread_get_stats(struct mmb_allocator *allocator, struct mmb_allocator_
     mmb_biased_acquire(&self->heap.lock);
     int64_t bytes = sum.used + mmb_account_used(&self->account.base);
     out_stats->live_bytes = bytes > 0 ? (size_t)bytes : 0;
-    out_stats->live_count = self->heap.n_out - self->n_vacated - sum.n_cached - stored(self);
+    size_t idle = self->n_vacated + sum.n_cached + stored(self); /* read one after the other */
+    out_stats->live_count = self->heap.n_out > idle ? self->heap.n_out - idle : 0;
     out_stats->total_allocations = self->n_allocated + sum.n_allocated;
     out_stats->total_frees = out_stats->total_allocations - out_stats->live_count;
     size_t peak = (size_t)(sum.peak + self->account.base.peak);

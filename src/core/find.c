@@ -69,6 +69,7 @@ struct shown {
 struct collection {
     struct shown *shown;
     size_t n, room;
+    bool is_short; /* there was more than room */
 };
 
 /* The record as it is at one moment. Not every allocator frees under the lock that this is called
@@ -92,6 +93,9 @@ static bool collect(void *user, mmbAllocation *record, const struct mmb_block *b
     struct mmb_place place;
     if (!look_at(record, &view))
         return true;
+    all->is_short = all->n == all->room;
+    if (all->is_short)
+        return false;
     mmb_place_of_block(&view, block, &place);
     if (view.flags & MMB_EXTENSION_HIDDEN) {
         handle = view.parent;
@@ -101,7 +105,43 @@ static bool collect(void *user, mmbAllocation *record, const struct mmb_block *b
     shown->info = (mmbAllocationInfo)MMB_ALLOCATION_INFO_INIT;
     mmb_allocation_fill_info(handle, &place, &shown->info);
     shown->label = view.label;
-    return all->n < all->room;
+    return true;
+}
+
+static bool count(void *user, mmbAllocation *record, const struct mmb_block *block)
+{
+    struct mmb_extension view;
+    (void)block;
+    *(size_t *)user += look_at(record, &view);
+    return true;
+}
+
+static void walk(mmbMemInterface *interface, mmb_record_visitor visit, void *user)
+{
+    for (size_t i = 0; i < interface->n_heaps; i++) {
+        struct mmb_allocator *allocator = interface->heaps[i].allocator;
+        allocator->ops->for_each(allocator, visit, user);
+    }
+}
+
+/* *all is mapped afterwards if and only if the result is MMB_OK. What is allocated meanwhile may make
+ * the room too small; then everything is listed again, since what lived all the time must be there. */
+static mmbError gather(mmbMemInterface *interface, struct collection *all)
+{
+    size_t n_live = 0;
+    walk(interface, count, &n_live);
+    for (all->room = n_live + 1;; all->room *= 2) {
+        all->n = 0;
+        all->is_short = false;
+        all->shown = mmb_os_map(all->room * sizeof *all->shown);
+        if (!all->shown)
+            return mmb_fail(MMB_OUT_OF_MEMORY, "for_each_allocation: no memory to list %zu objects",
+                            all->room);
+        walk(interface, collect, all);
+        if (!all->is_short)
+            return MMB_OK;
+        mmb_os_unmap(all->shown, all->room * sizeof *all->shown);
+    }
 }
 
 mmbError mmb_for_each_allocation(mmbMemInterface *interface, mmbAllocationVisitor visitor,
@@ -112,22 +152,12 @@ mmbError mmb_for_each_allocation(mmbMemInterface *interface, mmbAllocationVisito
         return error;
     if (!visitor)
         return mmb_fail(MMB_INVALID_ARG, "for_each_allocation: visitor is NULL");
-    struct mmb_allocator_stats stats;
-    mmb_subheaps_get_stats(interface, &stats);
-    struct collection all = {NULL, 0, stats.live_count};
-    if (all.room == 0)
-        return MMB_OK;
-    size_t n_bytes = all.room * sizeof *all.shown;
-    all.shown = mmb_os_map(n_bytes);
-    if (!all.shown)
-        return mmb_fail(MMB_OUT_OF_MEMORY, "for_each_allocation: no memory to list %zu objects",
-                        all.room);
-    for (size_t i = 0; i < interface->n_heaps && all.n < all.room; i++) {
-        struct mmb_allocator *allocator = interface->heaps[i].allocator;
-        allocator->ops->for_each(allocator, collect, &all);
-    }
+    struct collection all;
+    error = gather(interface, &all);
+    if (error)
+        return error;
     for (size_t i = 0; i < all.n && visitor(user, &all.shown[i].info, all.shown[i].label);)
         i++;
-    mmb_os_unmap(all.shown, n_bytes);
+    mmb_os_unmap(all.shown, all.room * sizeof *all.shown);
     return MMB_OK;
 }
