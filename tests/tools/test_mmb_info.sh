@@ -140,11 +140,13 @@ echo '<topology' >"$broken"
 tap_run 'the text has layers, spaces and backends' text_has_its_parts
 tap_run 'redirected text is ASCII' redirected_text_is_ascii
 with_discovery 'the text of another machine' text_of_another_machine
-if has_discovery; then
-    with script 'a terminal gets blocks' terminal_gets_blocks
-    with script 'a terminal without UTF-8 gets ASCII' terminal_without_utf8_gets_ascii
-else
+if ! has_discovery; then
     tap_skip 'bars on a terminal' 'without discovery there is no space'
+elif ! script -qec true /dev/null >/dev/null 2>&1; then
+    tap_skip 'bars on a terminal' 'no script here, or no terminal for it'
+else
+    tap_run 'a terminal gets blocks' terminal_gets_blocks
+    tap_run 'a terminal without UTF-8 gets ASCII' terminal_without_utf8_gets_ascii
 fi
 with python3 'the JSON has the documented shape' json_has_the_shape
 tap_run 'the JSON is one line' json_is_one_line
