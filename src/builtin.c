@@ -11,6 +11,9 @@
 #ifdef MMB_HAVE_HWLOC
 #include "layers/hwloc/probe.h"
 #endif
+#ifdef MMB_HAVE_NUMA
+#include "layers/numa/numa.h"
+#endif
 #include "src/spi/allocator.h"
 #include "src/spi/backend.h"
 #include "src/spi/probe.h"
@@ -19,6 +22,9 @@ const struct mmb_backend_ops *const mmb_builtin_backends[] = {
     &mmb_malloc_backend,
     &mmb_mmap_backend,
     &mmb_array_backend,
+#ifdef MMB_HAVE_NUMA
+    &mmb_numa_backend,
+#endif
     NULL,
 };
 

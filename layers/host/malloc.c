@@ -85,6 +85,7 @@ const struct mmb_backend_ops mmb_malloc_backend = {
     .size = sizeof(struct mmb_backend_ops),
     .name = "malloc",
     .id = MMB_BACKEND_MALLOC,
+    .takes_host_memory = true,
     .serves = mmb_host_serves,
     .available = mmb_host_available,
     .open = open_backend,

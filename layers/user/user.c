@@ -263,6 +263,7 @@ static void fill_ops(struct kind *kind, mmbBackend id)
     const mmbBackendOps *calls = &kind->calls;
     kind->ops = (struct mmb_backend_ops){
         .size = sizeof kind->ops,
+        .places_by_domain = true,
         .name = calls->name,
         .id = id,
         .serves = calls->host_accessible ? serves_host : serves_all,

@@ -13,8 +13,13 @@ mmbError mmb_allocation_check(const mmbAllocation *allocation, const char *funct
 mmbError mmb_allocation_check_size(size_t n_bytes, const char *function);
 
 /* Checks the size, then asks the interface and, when it is exhausted, its fallbacks in turn. The
- * interface was checked. */
-mmbError mmb_interface_allocate(mmbMemInterface *interface, size_t n_bytes, size_t alignment,
+ * interface was checked. The domain, -1 for any, is the first one's: a fallback is of another space
+ * and chooses for itself. */
+struct mmb_wish {
+    size_t n_bytes, alignment;
+    int domain;
+};
+mmbError mmb_interface_allocate(mmbMemInterface *interface, const struct mmb_wish *wish,
                                 mmbAllocation **out_record);
 
 /* Frees a live object of any kind; `function` is for details. */

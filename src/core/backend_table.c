@@ -6,6 +6,7 @@
 #include "layers/user/user.h"
 #include "src/base/error.h"
 #include "src/core/context.h"
+#include "src/core/discovery.h"
 #include "src/core/registry.h"
 
 #define BUILTIN_BACKENDS ((size_t)MMB_BACKEND_OPENCL_SVM + 1)
@@ -153,9 +154,18 @@ mmbError mmb_backend_select(mmbBackend id, const struct mmb_layer *layer,
         return mmb_fail(MMB_UNSUPPORTED,
                         "layer %s in context %s: backend %s is not built into this version",
                         layer->name, context_name, mmb_backend_text(chosen));
+    if (id == MMB_BACKEND_DEFAULT && ops->needs_options)
+        return mmb_fail(MMB_UNSUPPORTED,
+                        "layer %s in context %s: name backend %s and its options; nothing can be "
+                        "had without",
+                        layer->name, context_name, mmb_backend_text(chosen));
     if (!ops->serves(layer->id, context))
         return mmb_fail(MMB_UNSUPPORTED, "backend %s cannot serve layer %s in context %s",
                         mmb_backend_text(chosen), layer->name, context_name);
+    if (ops->binds && !mmb_discovery_is_this_system())
+        return mmb_fail(MMB_UNSUPPORTED,
+                        "backend %s binds to nodes, and those of layer %s are another machine's",
+                        mmb_backend_text(chosen), layer->name);
     mmbError error = ops->available();
     if (error == MMB_OK)
         *out_ops = ops;

@@ -11,15 +11,12 @@
 #include "src/core/context.h"
 #include "src/core/interface_config.h"
 #include "src/core/registry.h"
-#include "src/core/source.h"
+#include "src/core/subheap.h"
 
 /* A power of two above the size of an interface. */
 #define SLOT_BYTES (1u << MMB_INTERFACE_SLOT_LOG2)
 _Static_assert(sizeof(mmbMemInterface) + sizeof(void *) <= SLOT_BYTES,
                "an interface fits its slot");
-
-/* What blocks in host memory are aligned to without being asked. */
-#define HOST_ALIGNMENT 16u
 
 struct mmb_handles mmb_interface_handles = MMB_HANDLES_INIT(SLOT_BYTES);
 static uint64_t last_id;
@@ -39,93 +36,6 @@ mmbError mmb_interface_check(const mmbMemInterface *interface, const char *funct
 }
 
 /* ---- making ---- */
-
-static mmbError open_backend(mmbMemInterface *interface, const struct mmb_backend_ops *ops,
-                             const mmbMemInterfaceConfig *config)
-{
-    const struct mmb_backend_request request = {
-        .id = ops->id,
-        .layer = interface->space->layer->id,
-        .context = interface->space->context,
-        .options = &config->backend_opts,
-        .domain = -1,
-        .domain_os_index = -1,
-    };
-    mmbError error = ops->open(&request, &interface->backend);
-    if (error != MMB_OK)
-        return error;
-    interface->backend_id = ops->id;
-    interface->host_accessible = interface->backend->host_accessible;
-    interface->min_alignment =
-        interface->host_accessible ? HOST_ALIGNMENT : interface->backend->min_alignment;
-    interface->source = mmb_source_open(interface->backend, &interface->space->layer->budget);
-    if (interface->source)
-        return MMB_OK;
-    ops->close(interface->backend);
-    return mmb_fail(MMB_OUT_OF_MEMORY, "create_interface: no memory for the library's own data");
-}
-
-static void close_backend(mmbMemInterface *interface)
-{
-    mmb_source_close(interface->source);
-    interface->backend->ops->close(interface->backend);
-}
-
-/* What can never be had is refused now, not when the first block finds out. */
-static mmbError check_capacity(const struct mmb_source *source, mmbStrategy strategy,
-                               const mmbStrategyOptions *options)
-{
-    size_t bounded = mmb_source_bounded(source);
-    if (strategy != MMB_STRATEGY_STACK || options->stack_bytes <= bounded)
-        return MMB_OK;
-    return mmb_fail(MMB_INVALID_SIZE, "create_interface: a stack of %zu B does not fit into %zu B",
-                    options->stack_bytes, bounded);
-}
-
-static mmbError open_allocator(mmbMemInterface *interface, const struct mmb_allocator_ops *ops,
-                               const mmbMemInterfaceConfig *config)
-{
-    struct mmb_allocator_request request = {
-        .base = {.ops = ops,
-                 .quota = &interface->space->quota,
-                 .source = interface->source,
-                 .interface = interface,
-                 .domain = -1},
-        .options = config->strategy_opts,
-    };
-    mmbError error = check_capacity(interface->source, ops->strategy, &request.options);
-    if (error == MMB_OK)
-        error = mmb_allocator_slot_take(&request.base.slot);
-    if (error != MMB_OK)
-        return error;
-    error = ops->open(&request, &interface->allocator);
-    if (error != MMB_OK) {
-        mmb_allocator_slot_set(request.base.slot, NULL);
-        return error;
-    }
-    mmb_allocator_slot_set(request.base.slot, interface->allocator);
-    interface->strategy = ops->strategy;
-    return MMB_OK;
-}
-
-static mmbError make(mmbMemInterface *interface, const mmbMemInterfaceConfig *config)
-{
-    const mmbMemSpace *space = interface->space;
-    const struct mmb_backend_ops *backend_ops;
-    const struct mmb_allocator_ops *allocator_ops;
-    mmbError error =
-        mmb_backend_select(config->backend, space->layer, space->context, &backend_ops);
-    if (error == MMB_OK)
-        error = mmb_strategy_select(config->strategy, &allocator_ops);
-    if (error == MMB_OK)
-        error = open_backend(interface, backend_ops, config);
-    if (error != MMB_OK)
-        return error;
-    error = open_allocator(interface, allocator_ops, config);
-    if (error != MMB_OK)
-        close_backend(interface);
-    return error;
-}
 
 /* No circle of fallbacks can come to be: an interface names one that was there before it, and never
  * another one. */
@@ -151,14 +61,15 @@ mmbError mmb_interface_open(mmbMemSpace *space, const mmbMemInterfaceConfig *con
     interface->space = space;
     interface->name = name;
     interface->flags = merged.flags;
-    error = make(interface, &merged);
+    error = mmb_subheaps_open(interface, &merged);
     if (error != MMB_OK)
         goto undo;
     interface->id = ++last_id;
     set_fallback(interface, merged.fallback);
     mmb_list_push_back(&space->interfaces, &interface->link);
     mmb_hot_clear(&interface->hot);
-    if (interface->allocator->ops->fill_hot)
+    /* Which domain is nearest changes with the thread's CPU: no magazine can be known before. */
+    if (interface->n_heaps == 1 && interface->allocator->ops->fill_hot)
         interface->allocator->ops->fill_hot(interface->allocator, &interface->hot);
     atomic_store_explicit(&interface->magic, MMB_INTERFACE_MAGIC, memory_order_release);
     *out_interface = interface;
@@ -188,7 +99,6 @@ mmbError mmb_interface_default(mmbMemSpace *space, mmbMemInterface **out_interfa
 void mmb_interface_close(mmbMemInterface *interface)
 {
     mmbMemSpace *space = interface->space;
-    uint32_t slot = interface->allocator->slot;
     atomic_store_explicit(&interface->magic, 0, memory_order_release);
     mmb_hot_clear(&interface->hot);
     mmb_list_remove(&interface->link);
@@ -196,9 +106,7 @@ void mmb_interface_close(mmbMemInterface *interface)
         space->default_interface = NULL;
     if (interface->fallback)
         atomic_fetch_sub_explicit(&interface->fallback->dependents, 1, memory_order_relaxed);
-    interface->allocator->ops->close(interface->allocator);
-    mmb_allocator_slot_set(slot, NULL);
-    close_backend(interface);
+    mmb_subheaps_close(interface);
     mmb_meta_strfree(interface->name);
     mmb_handles_give(&mmb_interface_handles, interface);
 }
@@ -206,7 +114,7 @@ void mmb_interface_close(mmbMemInterface *interface)
 static struct mmb_allocator_stats stats_of(const mmbMemInterface *interface)
 {
     struct mmb_allocator_stats stats;
-    interface->allocator->ops->get_stats(interface->allocator, &stats);
+    mmb_subheaps_get_stats(interface, &stats);
     return stats;
 }
 

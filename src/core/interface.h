@@ -21,7 +21,9 @@ struct mmbMemInterface {
     _Atomic uint64_t magic;
     struct mmb_list link; /* in its space */
     mmbMemSpace *space;
-    struct mmb_allocator *allocator; /* of the layer as a whole */
+    struct mmb_subheap *heaps; /* owned; one, or one per domain (subheap.h) */
+    size_t n_heaps;
+    struct mmb_allocator *allocator; /* of heaps[0], as the two below */
     struct mmb_backend *backend;
     struct mmb_source *source;
     char *name; /* owned, or NULL */
@@ -40,8 +42,8 @@ struct mmbMemInterface {
 #define MMB_INTERFACE_SLOT_LOG2 9u
 extern struct mmb_handles mmb_interface_handles __attribute__((visibility("hidden")));
 
-/* Is this the address of an interface, live or not? Any pointer may be asked. In range and aligned in
- * one comparison: the rotation turns set low bits into a huge number. */
+/* Is this the address of an interface, live or not? Any pointer may be asked. In range and aligned
+ * in one comparison: the rotation turns set low bits into a huge number. */
 static inline bool mmb_interface_is_slot(const mmbMemInterface *interface)
 {
     uintptr_t distance = (uintptr_t)interface - mmb_interface_handles.base;

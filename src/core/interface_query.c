@@ -6,7 +6,7 @@
 #include "src/core/interface.h"
 #include "src/core/interface_config.h"
 #include "src/core/registry.h"
-#include "src/core/source.h"
+#include "src/core/subheap.h"
 
 /* ---- finding ---- */
 
@@ -158,7 +158,7 @@ mmbError mmb_interface_get_stats(const mmbMemInterface *interface, mmbMemInterfa
     if (error != MMB_OK)
         return error;
     struct mmb_allocator_stats stats;
-    interface->allocator->ops->get_stats(interface->allocator, &stats);
+    mmb_subheaps_get_stats(interface, &stats);
     const mmbMemInterfaceStats known = {
         .size = sizeof known,
         .live_bytes = stats.live_bytes,
@@ -167,8 +167,8 @@ mmbError mmb_interface_get_stats(const mmbMemInterface *interface, mmbMemInterfa
         .total_allocations = stats.total_allocations,
         .total_frees = stats.total_frees,
         .refused = atomic_load_explicit(&interface->refused, memory_order_relaxed),
-        .chunks = mmb_source_chunks(interface->source),
-        .reserved_bytes = mmb_source_reserved(interface->source),
+        .chunks = mmb_subheaps_chunks(interface),
+        .reserved_bytes = mmb_subheaps_reserved(interface),
     };
     mmb_registry_unlock();
     return mmb_struct_out(out_stats, &known, sizeof known, sizeof known, "mmbMemInterfaceStats");
@@ -179,7 +179,7 @@ mmbError mmb_interface_trim(mmbMemInterface *interface, size_t min_bytes_to_keep
     mmbError error = enter(interface, "interface_trim");
     if (error != MMB_OK)
         return error;
-    interface->allocator->ops->trim(interface->allocator, min_bytes_to_keep);
+    mmb_subheaps_trim(interface, min_bytes_to_keep);
     mmb_registry_unlock();
     return MMB_OK;
 }

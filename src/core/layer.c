@@ -55,7 +55,9 @@ void mmb_layers_open(void)
 static void drop_domains(struct mmb_layer *layer)
 {
     mmb_meta_free(layer->domains, layer->n_domains * sizeof *layer->domains);
+    mmb_meta_free(layer->os_indexes, layer->n_domains * sizeof *layer->os_indexes);
     layer->domains = NULL;
+    layer->os_indexes = NULL;
     layer->n_domains = 0;
 }
 
@@ -122,6 +124,23 @@ static size_t add_saturated(size_t a, size_t b)
     return mmb_add_size(a, b, &sum) ? sum : SIZE_MAX;
 }
 
+/* Both arrays or none. */
+static bool make_domains(struct mmb_layer *layer, size_t n_domains)
+{
+    size_t n_bytes;
+    if (n_domains == 0)
+        return true;
+    if (!mmb_mul_size(n_domains, sizeof *layer->domains, &n_bytes))
+        return false;
+    layer->n_domains = n_domains;
+    layer->domains = mmb_meta_alloc(n_bytes);
+    layer->os_indexes = mmb_meta_alloc(n_domains * sizeof *layer->os_indexes);
+    if (layer->domains && layer->os_indexes)
+        return true;
+    drop_domains(layer);
+    return false;
+}
+
 mmbError mmb_layer_add_found(const struct mmb_layer_found *found)
 {
     struct mmb_layer *layer = mmb_layer_lookup(found->id);
@@ -129,24 +148,21 @@ mmbError mmb_layer_add_found(const struct mmb_layer_found *found)
         return MMB_INVALID_LAYER;
     if (layer->discovered)
         return mmb_fail(MMB_EXISTS, "init: layer %s was discovered twice", layer->name);
-    size_t n_bytes;
-    struct mmb_domain *domains = NULL;
-    if (found->n_domains && (!mmb_mul_size(found->n_domains, sizeof *domains, &n_bytes) ||
-                             !(domains = mmb_meta_alloc(n_bytes))))
+    if (!make_domains(layer, found->n_domains))
         return mmb_fail(MMB_OUT_OF_MEMORY, "init: no memory for the %zu domains of layer %s",
                         found->n_domains, layer->name);
     size_t total = 0;
     size_t available = 0;
     for (size_t i = 0; i < found->n_domains; i++) {
         const struct mmb_domain_found *from = &found->domains[i];
-        domains[i].os_index = from->os_index;
-        domains[i].total_bytes = from->total_bytes;
-        mmb_budget_init(&domains[i].budget, from->available_bytes, &layer->budget, layer->name);
+        struct mmb_domain *domain = &layer->domains[i];
+        domain->os_index = from->os_index;
+        layer->os_indexes[i] = from->os_index;
+        domain->total_bytes = from->total_bytes;
+        mmb_budget_init(&domain->budget, from->available_bytes, &layer->budget, layer->name);
         total = add_saturated(total, from->total_bytes);
         available = add_saturated(available, from->available_bytes);
     }
-    layer->domains = domains;
-    layer->n_domains = found->n_domains;
     layer->total_bytes = total;
     layer->bandwidth_mib_s = found->bandwidth_mib_s;
     layer->latency_ns = found->latency_ns;

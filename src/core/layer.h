@@ -28,6 +28,7 @@ struct mmb_layer {
     struct mmb_budget budget;
     struct mmb_domain *domains; /* owned; by discovery order of OS index */
     size_t n_domains;
+    int *os_indexes; /* owned; of the domains, as backends read them */
 };
 
 /* What backends of plain host memory may take over all layers, whatever the layers say of

@@ -6,6 +6,7 @@
 #include "src/core/interface.h"
 #include "src/core/registry.h"
 #include "src/core/source.h"
+#include "src/core/subheap.h"
 
 static bool could_help(const struct mmb_budget *exhausted, const struct mmb_source *wanting,
                        const struct mmb_source *giving)
@@ -15,11 +16,11 @@ static bool could_help(const struct mmb_budget *exhausted, const struct mmb_sour
     return giving == wanting || mmb_source_backend(giving)->ops == mmb_source_backend(wanting)->ops;
 }
 
-static size_t trim(mmbMemInterface *interface)
+static size_t trim(const struct mmb_subheap *heap)
 {
-    size_t before = mmb_source_reserved(interface->source);
-    interface->allocator->ops->trim(interface->allocator, 0);
-    size_t after = mmb_source_reserved(interface->source);
+    size_t before = mmb_source_reserved(heap->source);
+    heap->allocator->ops->trim(heap->allocator, 0);
+    size_t after = mmb_source_reserved(heap->source);
     return before > after ? before - after : 0;
 }
 
@@ -28,9 +29,10 @@ static size_t trim_space(mmbMemSpace *space, const struct mmb_budget *exhausted,
 {
     size_t given_back = 0;
     MMB_LIST_FOR_EACH (node, &space->interfaces) {
-        mmbMemInterface *interface = MMB_CONTAINER_OF(node, mmbMemInterface, link);
-        if (could_help(exhausted, source, interface->source))
-            given_back += trim(interface);
+        const mmbMemInterface *interface = MMB_CONTAINER_OF(node, mmbMemInterface, link);
+        for (size_t i = 0; i < interface->n_heaps; i++)
+            if (could_help(exhausted, source, interface->heaps[i].source))
+                given_back += trim(&interface->heaps[i]);
     }
     return given_back;
 }

@@ -9,6 +9,7 @@
 #include "src/core/interface_config.h"
 #include "src/core/registry.h"
 #include "src/core/space_config.h"
+#include "src/core/space_limits.h"
 
 /* A power of two above the size of a space. */
 #define SLOT_BYTES 512u
@@ -44,17 +45,18 @@ static mmbError open_space(const struct plan *plan, mmbMemSpace **out_space)
 {
     mmbMemInterfaceConfig defaults = plan->config->interface_opts;
     mmbMemSpace *space = mmb_handles_take(&handles);
-    if (!space || !mmb_interface_config_keep(&defaults)) {
-        if (space)
+    if (!space || mmb_space_limits_open(space, &plan->size) != MMB_OK ||
+        !mmb_interface_config_keep(&defaults)) {
+        if (space) {
+            mmb_space_limits_close(space);
             mmb_handles_give(&handles, space);
+        }
         return mmb_fail(MMB_OUT_OF_MEMORY, "%s: no memory for another space", plan->function);
     }
     space->magic = MMB_SPACE_MAGIC;
     space->layer = plan->layer;
     space->context = plan->context;
     space->origin = plan->origin;
-    mmb_quota_init(&space->quota, plan->size.limit);
-    space->n_domains = plan->size.n_domains;
     space->defaults = defaults;
     mmb_list_init(&space->interfaces);
     mmb_list_push_back(&mmb_registry.spaces, &space->link);
@@ -185,6 +187,7 @@ static void close_space(mmbMemSpace *space)
     mmb_interface_config_drop(&space->defaults);
     while (!mmb_list_is_empty(&space->interfaces))
         mmb_interface_close(last_interface(space));
+    mmb_space_limits_close(space);
     mmb_handles_give(&handles, space);
 }
 
@@ -262,21 +265,20 @@ static mmbError configure(mmbMemSpace *space, const mmbMemSpaceConfig *config)
         error = mmb_space_config_serves(config, space->layer, space->context);
     if (error != MMB_OK)
         return error;
-    struct mmb_space_size size = {mmb_quota_limit(&space->quota), space->n_domains};
+    struct mmb_space_size size = {.is_unchanged = true};
     error = mmb_space_config_size(config, space->layer, "memspace_configure", &size);
     if (error != MMB_OK)
         return error;
     mmbMemInterfaceConfig defaults = config->interface_opts;
     if (!mmb_interface_config_keep(&defaults))
         return mmb_fail(MMB_OUT_OF_MEMORY, "memspace_configure: no memory for a name");
-    error = mmb_quota_set_limit(&space->quota, size.limit);
+    error = mmb_space_limits_set(space, &size);
     if (error != MMB_OK) {
         mmb_interface_config_drop(&defaults);
         return error;
     }
     mmb_interface_config_drop(&space->defaults);
     space->defaults = defaults;
-    space->n_domains = size.n_domains;
     return MMB_OK;
 }
 

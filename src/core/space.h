@@ -23,8 +23,9 @@ struct mmbMemSpace {
     mmbExecutionContext context;
     enum mmb_space_origin origin;
     struct mmb_quota quota;
-    size_t
-        n_domains; /* with a limit of their own: 1 when there is one domain and it was given one */
+    /* Domains with a limit of their own: 1 when there is one domain and it was given one. */
+    size_t n_domains;
+    struct mmb_quota *domain_quotas;    /* owned; NULL: `quota` is for all (space_limits.h) */
     mmbMemInterfaceConfig defaults;     /* name is owned; fallback counts as a dependent */
     struct mmb_list interfaces;         /* in the order in which they were made */
     mmbMemInterface *default_interface; /* created on first request */

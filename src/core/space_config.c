@@ -44,16 +44,19 @@ static mmbError read_sizes(const mmbNumaSizes *sizes, const struct mmb_layer *la
     if (layer->n_domains && sizes->d_size != 1 && sizes->d_size != layer->n_domains)
         return mmb_fail(MMB_INVALID_ARG, "%s: %zu sizes for the %zu domains of layer %s", function,
                         sizes->d_size, layer->n_domains, layer->name);
-    if (layer->n_domains > 1 && sizes->d_size > 1)
-        return mmb_fail(MMB_UNSUPPORTED,
-                        "%s: limits per domain need NUMA, which is not built into this version",
-                        function);
+    bool is_by_domain = layer->n_domains > 1 && sizes->d_size > 1;
+    if (is_by_domain && sizes->d_size > MMB_SPACE_DOMAINS_MAX)
+        return mmb_fail(MMB_UNSUPPORTED, "%s: %zu domains, and at most %u can have a limit each",
+                        function, sizes->d_size, MMB_SPACE_DOMAINS_MAX);
     size_t sum = 0;
     for (size_t i = 0; i < sizes->d_size; i++)
         if (!mmb_add_size(sum, sizes->sizes[i], &sum))
             return mmb_fail(MMB_INVALID_SIZE, "%s: the sizes of the domains add up to too much",
                             function);
     *out_size = (struct mmb_space_size){.limit = sum, .n_domains = sizes->d_size == 1};
+    if (is_by_domain)
+        *out_size = (struct mmb_space_size){
+            .limit = sum, .n_domains = sizes->d_size, .limits = sizes->sizes};
     return MMB_OK;
 }
 

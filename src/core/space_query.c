@@ -10,6 +10,8 @@
 #include "src/core/registry.h"
 #include "src/core/source.h"
 #include "src/core/space_config.h"
+#include "src/core/space_limits.h"
+#include "src/core/subheap.h"
 
 static mmbMemSpace *space_of(struct mmb_list *node)
 {
@@ -20,16 +22,16 @@ static size_t reserved_by(const mmbMemSpace *space)
 {
     size_t sum = 0;
     MMB_LIST_FOR_EACH (node, &space->interfaces)
-        sum += mmb_source_reserved(MMB_CONTAINER_OF(node, mmbMemInterface, link)->source);
+        sum += mmb_subheaps_reserved(MMB_CONTAINER_OF(node, mmbMemInterface, link));
     return sum;
 }
 
 /* What the space has reserved and does not use is its own, whatever the layer has left. */
 size_t mmb_space_room(const mmbMemSpace *space)
 {
-    size_t room = mmb_quota_room(&space->quota);
+    size_t room = mmb_space_unused(space);
     size_t reserved = reserved_by(space);
-    size_t used = mmb_quota_used(&space->quota);
+    size_t used = mmb_space_used(space);
     size_t physical = mmb_budget_room(&space->layer->budget);
     if (space->context == MMB_CPU && mmb_budget_room(&mmb_host_budget) < physical)
         physical = mmb_budget_room(&mmb_host_budget);
@@ -65,7 +67,7 @@ static mmbMemSpace *find_size(mmbMemLayer layer, mmbExecutionContext context, si
     mmbMemSpace *full = NULL;
     MMB_LIST_FOR_EACH (node, &mmb_registry.spaces) {
         mmbMemSpace *space = space_of(node);
-        if (!is_of(space, layer, context) || mmb_quota_limit(&space->quota) < n_bytes)
+        if (!is_of(space, layer, context) || mmb_space_limit(space) < n_bytes)
             continue;
         if (mmb_space_room(space) >= n_bytes)
             return space;
@@ -87,7 +89,7 @@ static mmbError request(mmbMemLayer layer_id, mmbExecutionContext context,
     if (!out_space)
         return mmb_fail(MMB_INVALID_ARG, "request_space: out_space is NULL");
     error = mmb_space_config_check_values(config, "request_space");
-    struct mmb_space_size size = {0, 0};
+    struct mmb_space_size size = {.limit = 0};
     if (error == MMB_OK)
         error = mmb_space_config_size(config, layer, "request_space", &size);
     if (error != MMB_OK)
@@ -254,7 +256,7 @@ static size_t allocations_in(const mmbMemSpace *space)
     MMB_LIST_FOR_EACH (node, &space->interfaces) {
         const mmbMemInterface *interface = MMB_CONTAINER_OF(node, mmbMemInterface, link);
         struct mmb_allocator_stats stats;
-        interface->allocator->ops->get_stats(interface->allocator, &stats);
+        mmb_subheaps_get_stats(interface, &stats);
         sum += stats.live_count;
     }
     return sum;
@@ -266,9 +268,9 @@ static mmbSpaceInfo info_of(const mmbMemSpace *space)
         .size = sizeof(mmbSpaceInfo),
         .layer = space->layer->id,
         .context = space->context,
-        .limit = mmb_quota_limit(&space->quota),
-        .used = mmb_quota_used(&space->quota),
-        .peak = mmb_quota_peak(&space->quota),
+        .limit = mmb_space_limit(space),
+        .used = mmb_space_used(space),
+        .peak = mmb_space_peak(space),
         .reserved = reserved_by(space),
         .allocations = allocations_in(space),
         .domains = space->n_domains,
@@ -289,6 +291,28 @@ mmbError mmb_space_get_info(const mmbMemSpace *space, mmbSpaceInfo *out_info)
     return error;
 }
 
+static mmbSpaceInfo domain_info_of(const mmbMemSpace *space, size_t domain)
+{
+    const struct mmb_quota *quota = &space->domain_quotas[domain];
+    mmbSpaceInfo info = {
+        .size = sizeof(mmbSpaceInfo),
+        .layer = space->layer->id,
+        .context = space->context,
+        .limit = mmb_quota_limit(quota),
+        .used = mmb_quota_used(quota),
+        .peak = mmb_quota_peak(quota),
+    };
+    MMB_LIST_FOR_EACH (node, &space->interfaces) {
+        const struct mmb_subheap *heap =
+            &MMB_CONTAINER_OF(node, mmbMemInterface, link)->heaps[domain];
+        struct mmb_allocator_stats stats;
+        heap->allocator->ops->get_stats(heap->allocator, &stats);
+        info.reserved += mmb_source_reserved(heap->source);
+        info.allocations += stats.live_count;
+    }
+    return info;
+}
+
 /* The one domain that can have a limit of its own has all of the space's. */
 static mmbError get_domain_info(const mmbMemSpace *space, size_t domain, mmbSpaceInfo *out_info)
 {
@@ -298,7 +322,8 @@ static mmbError get_domain_info(const mmbMemSpace *space, size_t domain, mmbSpac
     if (domain >= space->n_domains)
         return mmb_fail(MMB_NOT_FOUND, "space_get_domain_info: the space has no domain %zu of %zu",
                         domain, space->n_domains);
-    mmbSpaceInfo known = info_of(space);
+    mmbSpaceInfo known =
+        mmb_space_is_by_domain(space) ? domain_info_of(space, domain) : info_of(space);
     known.domains = 0;
     return mmb_struct_out(out_info, &known, sizeof known, sizeof known, "mmbSpaceInfo");
 }

@@ -9,8 +9,13 @@
 static mmbError check(const mmbMemInterface *interface, const char *function)
 {
     mmbError error = mmb_interface_check(interface, function);
-    if (error != MMB_OK || interface->allocator->ops->mark)
+    if (error != MMB_OK)
         return error;
+    if (interface->n_heaps > 1)
+        return mmb_fail(MMB_UNSUPPORTED, "%s: the interface has a stack in each of %zu domains",
+                        function, interface->n_heaps);
+    if (interface->allocator->ops->mark)
+        return MMB_OK;
     return mmb_fail(MMB_UNSUPPORTED, "%s: strategy %s has no marks", function,
                     mmb_strategy_text(interface->strategy));
 }

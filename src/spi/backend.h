@@ -11,6 +11,7 @@
 #include "src/spi/memory.h"
 
 struct mmb_backend_ops;
+struct mmb_stream_ops;
 
 /* First member of every backend's instance. `bounded`: total bytes that all live ranges together
  * can have, SIZE_MAX when the backend can grow. */
@@ -31,12 +32,22 @@ struct mmb_backend_request {
     const mmbBackendOptions *options; /* never NULL */
     int domain;                       /* position in the layer's list of domains, or -1 */
     int domain_os_index;              /* NUMA node or device of `domain`, or -1 */
+    const int *os_indexes;            /* of all of the layer's domains, in its order */
+    size_t n_domains;                 /* 0: none is known */
 };
 
 struct mmb_backend_ops {
     size_t size;
     const char *name;
     mmbBackend id;
+    /* Its ranges are this system's memory: they count against what this process may use of it. */
+    bool takes_host_memory;
+    /* It binds to what discovery says of this system, and cannot where that is another machine. */
+    bool binds;
+    /* It places by `domain`: without this it cannot serve a space with limits per domain. */
+    bool places_by_domain;
+    /* Nothing can be had of it without options, so it is nobody's default of its own accord. */
+    bool needs_options;
 
     /* Mandatory. */
 
@@ -79,6 +90,9 @@ struct mmb_backend_ops {
     /* Take and release the instance's own locks around fork. They come together. */
     void (*fork_lock)(struct mmb_backend *backend);
     void (*fork_unlock)(struct mmb_backend *backend);
+
+    /* What its runtime can queue (spi/stream.h). */
+    const struct mmb_stream_ops *stream;
 };
 
 /* Every table that is compiled in (src/builtin.c), NULL-terminated. */

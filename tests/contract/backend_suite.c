@@ -12,6 +12,9 @@
 
 /* ---- opening, touching ---- */
 
+/* Every system has it, one without NUMA too. */
+static const int first_node = 0;
+
 static mmbError open_subject(const struct backend_subject *subject, mmbBackendOptions *options,
                              struct mmb_backend **out)
 {
@@ -22,6 +25,8 @@ static mmbError open_subject(const struct backend_subject *subject, mmbBackendOp
         .options = options,
         .domain = -1,
         .domain_os_index = -1,
+        .os_indexes = &first_node,
+        .n_domains = 1,
     };
     return subject->ops->open(&request, out);
 }

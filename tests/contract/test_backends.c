@@ -2,9 +2,13 @@
 /* Promise under test: every backend of host memory that is compiled in keeps the contract of
  * src/spi/backend.h. A backend without a subject here fails the first test. */
 #include "src/spi/backend.h"
+#include "config.h"
 #include "layers/host/array.h"
 #include "layers/host/malloc.h"
 #include "layers/host/mmap.h"
+#ifdef MMB_HAVE_NUMA
+#include "layers/numa/numa.h"
+#endif
 #include "tests/contract/backend_suite.h"
 #include "tests/support/suite.h"
 
@@ -20,6 +24,9 @@ static const struct backend_subject subjects[] = {
     {"malloc", &mmb_malloc_backend, MMB_DRAM, MMB_CPU, 16, NULL, NULL},
     {"mmap", &mmb_mmap_backend, MMB_DRAM, MMB_CPU, 0, NULL, NULL},
     {"array", &mmb_array_backend, MMB_DRAM, MMB_CPU, 16, prepare_array, NULL},
+#ifdef MMB_HAVE_NUMA
+    {"numa", &mmb_numa_backend, MMB_DRAM, MMB_CPU, 0, NULL, NULL},
+#endif
 };
 #define N_SUBJECTS (sizeof subjects / sizeof subjects[0])
 

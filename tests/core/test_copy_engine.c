@@ -23,7 +23,8 @@ static struct mmb_backend *open_device(struct fake_device *device, const char *n
         ops.copy = NULL;
     mmbBackend id = MMB_BACKEND_DEFAULT;
     CU_ASSERT_EQUAL_FATAL(mmb_user_backend_add(&ops, device, &id), MMB_OK);
-    const struct mmb_backend_request request = {id, MMB_GDRAM, MMB_CPU, NULL, -1, -1};
+    const struct mmb_backend_request request = {
+        .id = id, .layer = MMB_GDRAM, .context = MMB_CPU, .domain = -1, .domain_os_index = -1};
     struct mmb_backend *backend = NULL;
     CU_ASSERT_EQUAL_FATAL(mmb_user_backend_find(id)->open(&request, &backend), MMB_OK);
     return backend;
@@ -31,7 +32,11 @@ static struct mmb_backend *open_device(struct fake_device *device, const char *n
 
 static struct mmb_backend *open_again(const struct mmb_backend *other)
 {
-    const struct mmb_backend_request request = {other->ops->id, MMB_GDRAM, MMB_CPU, NULL, -1, -1};
+    const struct mmb_backend_request request = {.id = other->ops->id,
+                                                .layer = MMB_GDRAM,
+                                                .context = MMB_CPU,
+                                                .domain = -1,
+                                                .domain_os_index = -1};
     struct mmb_backend *backend = NULL;
     CU_ASSERT_EQUAL_FATAL(other->ops->open(&request, &backend), MMB_OK);
     return backend;
