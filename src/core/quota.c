@@ -266,9 +266,23 @@ static void suspend_own(struct mmb_account *account)
         account->ops->suspend(account);
 }
 
+/* Lets an account take part. */
+static void list(struct mmb_quota *quota, struct mmb_account *account)
+{
+    if (account->listed)
+        return;
+    drop_sole(quota);
+    account->listed = true;
+    mmb_list_push_back(&quota->accounts, &account->link);
+    quota->n_accounts++;
+    if (quota->n_accounts == 1 && quota->direct == 0)
+        atomic_store_explicit(&quota->sole, account, memory_order_relaxed);
+}
+
 mmbError mmb_account_charge(struct mmb_quota *quota, struct mmb_account *account, size_t n_bytes)
 {
     mmb_lock_acquire(&quota->lock);
+    list(quota, account);
     if (account->is_shared)
         suspend_own(account);
     loosen(quota);
@@ -298,6 +312,7 @@ mmbError mmb_account_charge(struct mmb_quota *quota, struct mmb_account *account
 void mmb_account_uncharge(struct mmb_quota *quota, struct mmb_account *account, size_t n_bytes)
 {
     mmb_lock_acquire(&quota->lock);
+    list(quota, account);
     account->granted -= (int64_t)n_bytes;
     store(&quota->pool, load(&quota->pool) + (int64_t)n_bytes);
     set_mark(account, account->mark);
@@ -319,12 +334,7 @@ void mmb_account_settle_mark(struct mmb_account *account)
 void mmb_account_attach(struct mmb_quota *quota, struct mmb_account *account)
 {
     mmb_lock_acquire(&quota->lock);
-    drop_sole(quota);
-    suspend_own(account);
-    mmb_list_push_back(&quota->accounts, &account->link);
-    quota->n_accounts++;
-    if (quota->n_accounts == 1 && quota->direct == 0)
-        atomic_store_explicit(&quota->sole, account, memory_order_relaxed);
+    account->ops->suspend(account);
     mmb_lock_release(&quota->lock);
 }
 
@@ -332,16 +342,22 @@ void mmb_account_detach(struct mmb_quota *quota, struct mmb_account *account,
                         struct mmb_account *heir)
 {
     mmb_lock_acquire(&quota->lock);
+    if (!account->listed) {
+        mmb_lock_release(&quota->lock);
+        return;
+    }
     drop_sole(quota);
     suspend_own(account);
     take_credit(quota, account);
-    if (heir) {
+    if (heir && account->granted) {
+        list(quota, heir);
         heir->granted += account->granted;
         set_mark(heir, heir->mark + account->mark);
-    } else {
+    } else if (account->granted) {
         quota->direct += account->granted;
     }
     mmb_list_remove(&account->link);
+    account->listed = false;
     quota->n_accounts--;
     loosen(quota);
     mmb_lock_release(&quota->lock);

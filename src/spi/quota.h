@@ -51,6 +51,7 @@ struct mmb_account {
     const void *thread; /* the only one that touched it, or MMB_THREAD_NONE, _MANY */
     bool is_shared;     /* its owner is whoever has an allocator's lock, not one thread */
     bool suspended;
+    bool listed; /* among the quota's accounts: from the first charge on */
 };
 #define MMB_THREAD_NONE NULL
 #define MMB_THREAD_MANY ((const void *)1)
@@ -99,7 +100,8 @@ void mmb_quota_go(struct mmb_quota *quota);
 
 /* ---- accounts ---- */
 
-/* The account is zeroed but for ops, thread and is_shared. It starts suspended. */
+/* The account is zeroed but for ops, thread and is_shared. It starts suspended, and takes part from
+ * its first charge on: one that is never used costs the others no share. */
 void mmb_account_attach(struct mmb_quota *quota, struct mmb_account *account);
 /* The owner takes no part any more, or is the caller. Its credit goes back; what is used in it
  * stays charged: in another account, or with NULL directly. */
