@@ -30,12 +30,9 @@ static struct {
     bool is_open;
 } caches = {.mutex = MMB_MUTEX_INIT};
 
-/* A magazine's dummy: prefetching through it does nothing. */
-static mmbAllocation dummy;
-
 static size_t blocks_bytes(const struct mmb_thread_allocator *allocator, uint32_t class_index)
 {
-    return (mmb_thread_capacity(allocator, class_index) + 1) * sizeof(mmbAllocation *);
+    return mmb_thread_capacity(allocator, class_index) * sizeof(mmbAllocation *);
 }
 
 /* ---- the account ---- */
@@ -104,9 +101,8 @@ bool mmb_magazine_open(struct mmb_thread_cache *cache, uint32_t class_index)
     mmbAllocation **blocks = mmb_meta_alloc(blocks_bytes(cache->allocator, class_index));
     if (!blocks)
         return false;
-    blocks[0] = &dummy;
     mmb_lock_acquire(&cache->allocator->base.quota->lock);
-    magazine->blocks = blocks + 1;
+    magazine->blocks = blocks;
     MMB_MAGAZINE_STORE(magazine->top, magazine->blocks);
     if (cache->account.suspended)
         suspend(&cache->account);
@@ -156,7 +152,7 @@ static void end_cache(struct mmb_thread_cache *cache)
     for (uint32_t c = 0; c < MMB_CLASSES; c++) {
         struct mmb_magazine *magazine = mmb_cache_magazine(cache, c);
         if (magazine->blocks)
-            mmb_meta_free(magazine->blocks - 1, blocks_bytes(allocator, c));
+            mmb_meta_free(magazine->blocks, blocks_bytes(allocator, c));
         memset(magazine, 0, sizeof *magazine);
     }
     memset(cache, 0, sizeof *cache);

@@ -22,8 +22,7 @@
 struct mmb_thread_allocator;
 
 /* low <= top <= high, blocks <= low, high <= blocks + capacity; suspended: low = all ones, high =
- * 0, so that both checks fail. blocks is NULL until the class is first used; blocks[-1] is a record
- * that may be looked at but is none. */
+ * 0, so that both checks fail. blocks is NULL until the class is first used. */
 struct mmb_magazine {
     mmbAllocation **top, **low, **high, **blocks;
 };

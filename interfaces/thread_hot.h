@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The first instructions of mmb_allocate and mmb_free. Nothing is called and nothing is locked; all
- * that does not fit here gives NULL or false and is done again, slowly, by the strategy. */
+ * that does not fit here gives false and is done again, slowly, by the strategy. */
 #ifndef MMB_INTERFACES_THREAD_HOT_H
 #define MMB_INTERFACES_THREAD_HOT_H
 #include "interfaces/thread_cache.h"
@@ -23,9 +23,6 @@ static inline bool mmb_hot_take(struct mmb_magazine *magazine, size_t n_bytes,
     MMB_OWNED_STORE(cache->account.credit, credit);
     MMB_OWNED_ADD(cache->n_allocated, 1);
     __atomic_store_n(&record->word, (uint32_t)n_bytes, __ATOMIC_RELAXED);
-#ifdef MMB_HOT_PREFETCH
-    __builtin_prefetch(top[-2]->host, 1);
-#endif
     mmb_cache_leave(cache);
     *out_record = record;
     return true;
