@@ -47,6 +47,7 @@ static void find_memory(void)
     }
 }
 
+/* [best layer] */
 /* The layer to have, of those whose memory the CPU can use and that have n_bytes left. */
 static mmbMemLayer best_layer(size_t n_bytes)
 {
@@ -56,7 +57,9 @@ static mmbMemLayer best_layer(size_t n_bytes)
     CHECK(mmb_space_get_info(best, &info));
     return info.layer;
 }
+/* [best layer] */
 
+/* [space] */
 /* A part of a layer: its allocations together never have more than `limit` bytes. */
 static mmbMemSpace *make_space(mmbMemLayer layer, size_t limit)
 {
@@ -68,6 +71,7 @@ static mmbMemSpace *make_space(mmbMemLayer layer, size_t limit)
     printf("space in %s: limit %zu bytes\n", mmb_layer_name(layer), limit);
     return space;
 }
+/* [space] */
 
 /* A way to hand out the space's memory; NULL where this build lacks the strategy. */
 static mmbMemInterface *make_interface(mmbMemSpace *space, mmbStrategy strategy)
@@ -84,6 +88,7 @@ static mmbMemInterface *make_interface(mmbMemSpace *space, mmbStrategy strategy)
     return interface;
 }
 
+/* [provenance] */
 static void print_provenance(const char *what, const mmbAllocation *block)
 {
     mmbAllocationInfo info = MMB_ALLOCATION_INFO_INIT;
@@ -97,7 +102,9 @@ static void print_provenance(const char *what, const mmbAllocation *block)
            info.n_bytes, mmb_layer_name(info.layer), mmb_execution_context_name(info.context),
            mmb_strategy_name(interface.strategy), mmb_backend_name(interface.backend), space.limit);
 }
+/* [provenance] */
 
+/* [copy] */
 static void copy_and_verify(mmbAllocation *to, mmbAllocation *from)
 {
     /* The host pointer of an allocation, typed: for host memory it may be used as any other. */
@@ -109,7 +116,9 @@ static void copy_and_verify(mmbAllocation *to, mmbAllocation *from)
     EXPECT(memcmp(mmb_allocation_ptr(to), bytes, BLOCK_BYTES) == 0);
     printf("copied %zu bytes across two interfaces\n", mmb_allocation_size(to));
 }
+/* [copy] */
 
+/* [copy async] */
 /* The same without waiting: until the event says that it is done, both blocks are in use. */
 static void copy_meanwhile(mmbAllocation *to, mmbAllocation *from)
 {
@@ -121,7 +130,9 @@ static void copy_meanwhile(mmbAllocation *to, mmbAllocation *from)
     EXPECT(event == NULL && MMB_PTR(to, char)[BLOCK_BYTES - 1] == 42);
     printf("copied %zu bytes in the background\n", mmb_allocation_size(to));
 }
+/* [copy async] */
 
+/* [limit] */
 /* The limit is exact: what fits is served to the last byte, and not a byte more. */
 static void hit_the_limit(mmbMemSpace *space, mmbMemInterface *interface)
 {
@@ -135,6 +146,7 @@ static void hit_the_limit(mmbMemSpace *space, mmbMemInterface *interface)
     printf("refused with %s: %s\n", mmb_error_name(error), mmb_error_detail());
     CHECK(mmb_free(rest));
 }
+/* [limit] */
 
 int main(void)
 {

@@ -34,6 +34,7 @@ static void print_versions(void)
     EXPECT(major == MMB_VERSION_MAJOR);
 }
 
+/* [register dram] */
 /* What the layer's interfaces have in common may be said once, in the config of the space. */
 static mmbMemInterface *register_dram(size_t limit)
 {
@@ -52,7 +53,9 @@ static mmbMemInterface *register_dram(size_t limit)
     printf("registered DRAM: %zu bytes from %s\n", limit, mmb_backend_name(info.backend));
     return interface;
 }
+/* [register dram] */
 
+/* [define layer] */
 /* A layer this library has never heard of, and how fast the program knows it to be. */
 static mmbMemLayer define_layer(void)
 {
@@ -70,7 +73,9 @@ static mmbMemLayer define_layer(void)
            info.bandwidth_mib_s, info.latency_ns);
     return layer;
 }
+/* [define layer] */
 
+/* [register array] */
 /* The array stays the program's, and must outlive the interface. Nothing but data lies in it. */
 static mmbMemInterface *register_array(mmbMemLayer layer, void *base, size_t n_bytes)
 {
@@ -93,7 +98,9 @@ static mmbMemInterface *register_array(mmbMemLayer layer, void *base, size_t n_b
     printf("registered %s: an array of %zu bytes\n", mmb_layer_name(layer), n_bytes);
     return interface;
 }
+/* [register array] */
 
+/* [wrap] */
 /* A wrapped pointer is no memory of the library's: it can be copied and sliced, and is not freed.
  */
 static void copy_through(mmbMemInterface *dram, mmbMemInterface *pad)
@@ -121,6 +128,7 @@ static void copy_through(mmbMemInterface *dram, mmbMemInterface *pad)
     CHECK(mmb_free(fast));
     EXPECT(input[N_FIELD - 1] == N_FIELD - 1);
 }
+/* [wrap] */
 
 int main(void)
 {

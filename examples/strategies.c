@@ -32,6 +32,7 @@ static mmbMemInterfaceStats stats_of(const mmbMemInterface *interface)
     return stats;
 }
 
+/* [passthrough] */
 /* Every block is a range of the backend's own: for few and large ones. */
 static void use_passthrough(mmbMemSpace *space)
 {
@@ -50,7 +51,9 @@ static void use_passthrough(mmbMemSpace *space)
     EXPECT(stats_of(interface).chunks == 0);
     printf("PASSTHROUGH: 2 blocks, 2 chunks of the backend\n");
 }
+/* [passthrough] */
 
+/* [stack] */
 /* Blocks lie one after the other and go together: for the temporaries of a step or a function. */
 static void use_stack(mmbMemSpace *space)
 {
@@ -74,7 +77,9 @@ static void use_stack(mmbMemSpace *space)
     EXPECT(stats_of(interface).live_count == 0);
     printf("STACK: 10 blocks released to the mark, 1 kept\n");
 }
+/* [stack] */
 
+/* [size classes] */
 /* Blocks of like size share pages: for many blocks that come and go in any order. */
 static void use_size_classes(mmbMemSpace *space, mmbStrategy strategy, const char *name)
 {
@@ -100,7 +105,9 @@ static void use_size_classes(mmbMemSpace *space, mmbStrategy strategy, const cha
     EXPECT(stats_of(interface).reserved_bytes == 0);
     printf("%s: %d blocks of 16 to 271 bytes\n", mmb_strategy_name(strategy), N_BLOCKS);
 }
+/* [size classes] */
 
+/* [raw pointers] */
 /* The malloc family over an interface, with its space's limit. Here over the default interface. */
 static void use_raw_pointers(mmbMemInterface *interface)
 {
@@ -122,7 +129,9 @@ static void use_raw_pointers(mmbMemInterface *interface)
     CHECK(mmb_free_ptr(interface, page));
     printf("raw pointers: 8 bytes grown to 8000, 100 bytes aligned to 4096\n");
 }
+/* [raw pointers] */
 
+/* [slices] */
 /* A slice stands for a part of an allocation. It owns nothing, and keeps its parent alive. */
 static void use_slices(mmbMemInterface *interface)
 {
@@ -140,6 +149,7 @@ static void use_slices(mmbMemInterface *interface)
     CHECK(mmb_free(matrix));
     printf("slice: %zu bytes at offset %zu of its parent\n", info.n_bytes, info.parent_offset);
 }
+/* [slices] */
 
 static void print_statistics(const mmbMemSpace *space)
 {
