@@ -283,7 +283,8 @@ uncharge:
 
 /* ---- freeing ---- */
 
-/* Makes room in a full magazine: the older half, which is the colder one, leaves it. */
+/* Makes room in a full magazine: the older half, which is the colder one, leaves it. One without
+ * blocks, for want of metadata, is full and empty at once. */
 static uint32_t drain(struct mmb_thread_cache *cache, uint32_t class_index, mmbAllocation **out,
                       uint32_t batch)
 {
@@ -291,7 +292,7 @@ static uint32_t drain(struct mmb_thread_cache *cache, uint32_t class_index, mmbA
     uint32_t n = 0;
     mmb_cache_enter(cache);
     mmbAllocation **top = MMB_MAGAZINE_LOAD(magazine->top), **blocks = magazine->blocks;
-    if (mmb_cache_is_running(cache) && top == MMB_MAGAZINE_LOAD(magazine->high)) {
+    if (blocks && mmb_cache_is_running(cache) && top == MMB_MAGAZINE_LOAD(magazine->high)) {
         for (; n < batch; n++)
             out[n] = blocks[n];
         for (mmbAllocation **from = blocks + n; from < top; from++)
