@@ -180,7 +180,8 @@ AC_MSG_NOTICE([
     ----       ----       -----  -----          ------
     malloc     -          -      yes            host memory
     mmap       -          -      yes            host memory
-    array      -          -      yes            the caller's buffer$mmb_rows
+    array      -          -      yes            the caller's buffer
+    file       -          -      yes            drives, persistent memory$mmb_rows
 
     debug checks: $enable_debug    sanitizer: $enable_sanitizer    warnings are errors: $enable_werror
 ])])

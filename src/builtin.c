@@ -6,10 +6,14 @@
 #include "interfaces/stack.h"
 #include "interfaces/thread.h"
 #include "layers/host/array.h"
+#include "layers/host/file.h"
 #include "layers/host/malloc.h"
 #include "layers/host/mmap.h"
 #ifdef MMB_HAVE_HWLOC
 #include "layers/hwloc/probe.h"
+#endif
+#ifdef MMB_HAVE_MEMKIND
+#include "layers/memkind/memkind.h"
 #endif
 #ifdef MMB_HAVE_NUMA
 #include "layers/numa/numa.h"
@@ -22,8 +26,12 @@ const struct mmb_backend_ops *const mmb_builtin_backends[] = {
     &mmb_malloc_backend,
     &mmb_mmap_backend,
     &mmb_array_backend,
+    &mmb_file_backend,
 #ifdef MMB_HAVE_NUMA
     &mmb_numa_backend,
+#endif
+#ifdef MMB_HAVE_MEMKIND
+    &mmb_memkind_backend,
 #endif
     NULL,
 };

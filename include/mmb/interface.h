@@ -75,11 +75,12 @@ typedef struct mmbMemInterfaceStats {
  *         provider is not part of this build
  * @retval MMB_OUT_OF_MEMORY a stack's capacity or a segment cannot be had, or no room for the
  *         interface
- * @retval MMB_EXISTS the segment or file exists already (CREATE), is attached already, or its id
- *         is in use
- * @retval MMB_NOT_FOUND the segment or file does not exist (ATTACH), nor a file's directory
- * @retval MMB_PERMISSION the segment belongs to another user, or the file or directory may not be
- *         used
+ * @retval MMB_EXISTS the segment or file exists already (CREATE, or a private file), is attached
+ *         already, or its id is in use
+ * @retval MMB_NOT_FOUND the segment or file does not exist (ATTACH), nor a file's directory, or a
+ *         node to bind to has vanished
+ * @retval MMB_PERMISSION the segment belongs to another user, or the file, the directory or a node
+ *         to bind to may not be used
  * @retval MMB_CORRUPT the segment or file is damaged, too short or not the library's
  * @retval MMB_ERROR the system or the backend's runtime failed otherwise; its text is in the
  *         detail

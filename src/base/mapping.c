@@ -33,7 +33,20 @@ static void *trim(char *start, size_t reserved, size_t head, size_t n_bytes)
     return NULL;
 }
 
-void *mmb_mapping_make(size_t n_bytes, size_t alignment)
+/* Debug builds keep an inaccessible page behind every mapping: what runs over its end faults. */
+#ifdef MMB_DEBUG
+static size_t guard_bytes(void)
+{
+    return mmb_os_page_bytes();
+}
+#else
+static size_t guard_bytes(void)
+{
+    return 0;
+}
+#endif
+
+static void *make(size_t n_bytes, size_t alignment)
 {
     size_t page = mmb_os_page_bytes();
     if (alignment <= page)
@@ -48,6 +61,20 @@ void *mmb_mapping_make(size_t n_bytes, size_t alignment)
         return NULL;
     size_t head = mmb_round_up((uintptr_t)start, alignment) - (uintptr_t)start;
     return trim(start, reserve, head, n_bytes);
+}
+
+void *mmb_mapping_make(size_t n_bytes, size_t alignment)
+{
+    size_t with_guard;
+    if (!mmb_add_size(n_bytes, guard_bytes(), &with_guard)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    char *start = make(with_guard, alignment);
+    /* A kernel that refuses the split leaves the guard writable: nothing is lost but the check. */
+    if (start && guard_bytes())
+        mprotect(start + n_bytes, guard_bytes(), PROT_NONE);
+    return start;
 }
 
 void *mmb_mapping_take(size_t *n_bytes, size_t alignment)
@@ -67,7 +94,7 @@ bool mmb_mapping_is_exhausted(int errnum)
 
 mmbError mmb_mapping_drop(const char *backend, void *start, size_t n_bytes)
 {
-    if (mmb_os_unmap(start, n_bytes))
+    if (mmb_os_unmap(start, n_bytes + guard_bytes()))
         return MMB_OK;
     int cause = errno;
     /* The addresses stay taken, but at least the memory goes back. */

@@ -11,6 +11,7 @@
 #include "src/base/checked.h"
 #include "src/base/error.h"
 #include "src/base/struct_size.h"
+#include "src/core/debug_fill.h"
 #include "src/core/registry.h"
 #include "src/core/subheap.h"
 
@@ -81,6 +82,8 @@ mmbError mmb_interface_allocate(mmbMemInterface *interface, const struct mmb_wis
         interface = interface->fallback;
         domain = -1;
     } while (error == MMB_OUT_OF_MEMORY && interface);
+    if (!error)
+        mmb_debug_fill(*out_record, MMB_FILL_NEW);
     return error;
 }
 
@@ -94,8 +97,10 @@ allocate_slowly(size_t n_bytes, mmbMemInterface *interface, mmbAllocation **out_
         return mmb_fail(MMB_INVALID_ARG, "allocate: out_allocation is NULL");
     struct mmb_allocator *allocator = interface->allocator;
     if (n_bytes - 1 < MMB_RECORD_LOW && allocator->ops->allocate_quickly &&
-        allocator->ops->allocate_quickly(allocator, n_bytes, out_allocation))
+        allocator->ops->allocate_quickly(allocator, n_bytes, out_allocation)) {
+        mmb_debug_fill(*out_allocation, MMB_FILL_NEW);
         return MMB_OK;
+    }
     const struct mmb_wish wish = {n_bytes, DEFAULT_ALIGNMENT, -1};
     return mmb_interface_allocate(interface, &wish, out_allocation);
 }
@@ -103,9 +108,10 @@ allocate_slowly(size_t n_bytes, mmbMemInterface *interface, mmbAllocation **out_
 static __attribute__((noinline)) mmbError allocate_large(size_t n_bytes, mmbMemInterface *interface,
                                                          mmbAllocation **out_allocation)
 {
-    if (mmb_hot_allocate_large(&interface->hot, n_bytes, out_allocation))
-        return MMB_OK;
-    return allocate_slowly(n_bytes, interface, out_allocation);
+    if (!mmb_hot_allocate_large(&interface->hot, n_bytes, out_allocation))
+        return allocate_slowly(n_bytes, interface, out_allocation);
+    mmb_debug_fill(*out_allocation, MMB_FILL_NEW);
+    return MMB_OK;
 }
 
 /* Whether the library is initialised and the interface alive need not be asked where a magazine has
@@ -117,9 +123,10 @@ mmbError mmb_allocate(size_t n_bytes, mmbMemInterface *interface, mmbAllocation 
         return allocate_slowly(n_bytes, interface, out_allocation);
     if (__builtin_expect(n_bytes > MMB_HOT_BYTES, 0))
         return allocate_large(n_bytes, interface, out_allocation);
-    if (__builtin_expect(mmb_hot_allocate(&interface->hot, n_bytes, out_allocation), 1))
-        return MMB_OK;
-    return allocate_slowly(n_bytes, interface, out_allocation);
+    if (__builtin_expect(!mmb_hot_allocate(&interface->hot, n_bytes, out_allocation), 0))
+        return allocate_slowly(n_bytes, interface, out_allocation);
+    mmb_debug_fill(*out_allocation, MMB_FILL_NEW);
+    return MMB_OK;
 }
 
 mmbError mmb_allocate_array(size_t count, size_t n_bytes, mmbMemInterface *interface,
@@ -212,6 +219,7 @@ mmbError mmb_allocate_opts(size_t n_bytes, mmbMemInterface *interface,
 static mmbError free_block(mmbAllocation *block, size_t keep_charged)
 {
     struct mmb_allocator *allocator = mmb_record_allocator(block);
+    mmb_debug_fill(block, MMB_FILL_FREED);
     return allocator->ops->free(allocator, block, mmb_record_bytes(block), keep_charged);
 }
 
@@ -303,9 +311,10 @@ static __attribute__((noinline)) mmbError free_slowly(mmbAllocation *allocation)
 
 mmbError mmb_free(mmbAllocation *allocation)
 {
-    if (__builtin_expect(mmb_record_is_ours(allocation), 1) && mmb_hot_free(allocation))
-        return MMB_OK;
-    return free_slowly(allocation);
+    if (__builtin_expect(!mmb_record_is_ours(allocation), 0))
+        return free_slowly(allocation);
+    mmb_debug_fill_plain(allocation);
+    return __builtin_expect(mmb_hot_free(allocation), 1) ? MMB_OK : free_slowly(allocation);
 }
 
 mmbError mmb_free_opts(mmbAllocation *allocation, const mmbAllocateOptions *options)

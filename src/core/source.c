@@ -40,6 +40,11 @@ static bool takes_from_layer(mmbBackend id)
     return id != MMB_BACKEND_ARRAY;
 }
 
+static bool takes_host_memory(const struct mmb_backend *backend)
+{
+    return backend->ops->takes_host_memory && !backend->is_file;
+}
+
 struct mmb_source *mmb_source_open(struct mmb_backend *backend, struct mmb_budget *layer_budget)
 {
     struct mmb_source *source = mmb_meta_alloc(sizeof *source);
@@ -48,7 +53,7 @@ struct mmb_source *mmb_source_open(struct mmb_backend *backend, struct mmb_budge
     mmbBackend id = backend->ops->id;
     source->backend = backend;
     source->budgets[0] = takes_from_layer(id) ? layer_budget : NULL;
-    source->budgets[1] = backend->ops->takes_host_memory ? &mmb_host_budget : NULL;
+    source->budgets[1] = takes_host_memory(backend) ? &mmb_host_budget : NULL;
     return source;
 }
 

@@ -22,6 +22,7 @@ struct mmb_backend {
                              user */
     bool host_accessible; /* memory.host is never NULL */
     bool has_no_pointers; /* memory.address is only a key (cl_mem) */
+    bool is_file; /* its ranges lie in files: not this system's memory, whatever its table is for */
 };
 
 /* Read during open only. */

@@ -17,6 +17,7 @@ struct backend_subject {
     size_t granularity; /* sizes are rounded up to at most this; 0: an OS page */
     void (*prepare)(mmbBackendOptions *options);
     void (*tidy)(void); /* after close */
+    bool has_own_heap;  /* a foreign allocator keeps what it once took, whatever is given back */
 };
 
 /* One open instance; what a promise gets. */

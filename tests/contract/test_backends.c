@@ -3,9 +3,15 @@
  * src/spi/backend.h. A backend without a subject here fails the first test. */
 #include "src/spi/backend.h"
 #include "config.h"
+#include <stdio.h>
+#include <unistd.h>
 #include "layers/host/array.h"
+#include "layers/host/file.h"
 #include "layers/host/malloc.h"
 #include "layers/host/mmap.h"
+#ifdef MMB_HAVE_MEMKIND
+#include "layers/memkind/memkind.h"
+#endif
 #ifdef MMB_HAVE_NUMA
 #include "layers/numa/numa.h"
 #endif
@@ -20,12 +26,43 @@ static void prepare_array(mmbBackendOptions *options)
     options->array.bytes = sizeof buffer - 8;
 }
 
+static void prepare_directory(mmbBackendOptions *options)
+{
+    options->file.path = "/tmp";
+}
+
+/* Without a name once it is open, so each time it is new. */
+static void prepare_name(mmbBackendOptions *options)
+{
+    static char name[64];
+    snprintf(name, sizeof name, "/tmp/mmb-backends-%ld", (long)getpid());
+    options->file.path = name;
+}
+
+#ifdef MMB_HAVE_MEMKIND
+static void prepare_kind(mmbBackendOptions *options)
+{
+    options->memkind.kind = "regular";
+}
+
+static void prepare_directory_kind(mmbBackendOptions *options)
+{
+    options->memkind.kind = "/tmp";
+}
+#endif
+
 static const struct backend_subject subjects[] = {
-    {"malloc", &mmb_malloc_backend, MMB_DRAM, MMB_CPU, 16, NULL, NULL},
-    {"mmap", &mmb_mmap_backend, MMB_DRAM, MMB_CPU, 0, NULL, NULL},
-    {"array", &mmb_array_backend, MMB_DRAM, MMB_CPU, 16, prepare_array, NULL},
+    {"malloc", &mmb_malloc_backend, MMB_DRAM, MMB_CPU, 16, NULL, NULL, false},
+    {"mmap", &mmb_mmap_backend, MMB_DRAM, MMB_CPU, 0, NULL, NULL, false},
+    {"array", &mmb_array_backend, MMB_DRAM, MMB_CPU, 16, prepare_array, NULL, false},
+    {"file", &mmb_file_backend, MMB_SSD, MMB_CPU, 0, prepare_directory, NULL, false},
+    {"file", &mmb_file_backend, MMB_SSD, MMB_CPU, 0, prepare_name, NULL, false},
+#ifdef MMB_HAVE_MEMKIND
+    {"memkind", &mmb_memkind_backend, MMB_DRAM, MMB_CPU, 16, prepare_kind, NULL, true},
+    {"memkind", &mmb_memkind_backend, MMB_NVDIMM, MMB_CPU, 16, prepare_directory_kind, NULL, true},
+#endif
 #ifdef MMB_HAVE_NUMA
-    {"numa", &mmb_numa_backend, MMB_DRAM, MMB_CPU, 0, NULL, NULL},
+    {"numa", &mmb_numa_backend, MMB_DRAM, MMB_CPU, 0, NULL, NULL, false},
 #endif
 };
 #define N_SUBJECTS (sizeof subjects / sizeof subjects[0])
