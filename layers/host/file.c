@@ -216,19 +216,17 @@ static bool allocate_space(const struct extent *extent, size_t n_bytes)
     return errnum == 0;
 }
 
-/* NULL with errno. The addresses are reserved first where they must be aligned. */
+/* NULL with errno. The addresses are reserved first: aligned, and with all that goes with them. */
 static void *map_extent(const struct extent *extent, size_t n_bytes, size_t alignment)
 {
-    void *at = NULL;
-    if (alignment > mmb_os_page_bytes() && !(at = mmb_mapping_make(n_bytes, alignment)))
+    void *at = mmb_mapping_make(n_bytes, alignment);
+    if (!at)
         return NULL;
-    void *host = mmap(at, n_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | (at ? MAP_FIXED : 0),
-                      extent->fd, extent->offset);
-    if (host != MAP_FAILED)
-        return host;
+    if (mmap(at, n_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, extent->fd,
+             extent->offset) != MAP_FAILED)
+        return at;
     int cause = errno;
-    if (at)
-        mmb_os_unmap(at, n_bytes);
+    mmb_mapping_drop("file", at, n_bytes);
     errno = cause;
     return NULL;
 }

@@ -264,7 +264,7 @@ static mmbError map(struct mmb_backend *backend, size_t min_bytes, size_t want_b
                               errno, "numa backend: mmap of %zu B", min_bytes);
     if (!set_policy(numa, host, n_bytes)) {
         int cause = errno;
-        mmb_os_unmap(host, n_bytes);
+        mmb_mapping_drop("numa", host, n_bytes);
         return mmb_fail_errno(cause == ENOMEM ? MMB_OUT_OF_MEMORY : MMB_ERROR, cause,
                               "numa backend: mbind of %zu B to node %d and %zu more", n_bytes,
                               numa->first_node, numa->n_nodes - 1);

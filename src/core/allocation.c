@@ -96,7 +96,8 @@ allocate_slowly(size_t n_bytes, mmbMemInterface *interface, mmbAllocation **out_
     if (!out_allocation)
         return mmb_fail(MMB_INVALID_ARG, "allocate: out_allocation is NULL");
     struct mmb_allocator *allocator = interface->allocator;
-    if (n_bytes - 1 < MMB_RECORD_LOW && allocator->ops->allocate_quickly &&
+    if (interface->n_heaps == 1 && n_bytes - 1 < MMB_RECORD_LOW &&
+        allocator->ops->allocate_quickly &&
         allocator->ops->allocate_quickly(allocator, n_bytes, out_allocation)) {
         mmb_debug_fill(*out_allocation, MMB_FILL_NEW);
         return MMB_OK;
