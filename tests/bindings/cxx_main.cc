@@ -84,6 +84,7 @@ static void test_full_ptr_from_either_side()
 {
     world w(1 << 20);
     mmb::full_ptr<int> whole = mmb::allocate<int>(w.get(), 10 * sizeof(int));
+    whole[0] = 0;
     whole[3] = 33;
     mmb::full_ptr<int> inside(&whole[3]);
     CHECK(*inside == 33 && inside.allocation() == whole.allocation());
