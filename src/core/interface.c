@@ -46,6 +46,15 @@ static void set_fallback(mmbMemInterface *interface, mmbMemInterface *fallback)
         atomic_fetch_add_explicit(&fallback->dependents, 1, memory_order_relaxed);
 }
 
+static void fill_hot(mmbMemInterface *interface)
+{
+    struct mmb_allocator *allocator = interface->allocator;
+    if (allocator->ops->fill_hot)
+        allocator->ops->fill_hot(allocator, &interface->hot);
+    interface->hot.allocator = allocator;
+    interface->hot.quick = allocator->ops->allocate_quickly;
+}
+
 mmbError mmb_interface_open(mmbMemSpace *space, const mmbMemInterfaceConfig *config,
                             mmbMemInterface **out_interface)
 {
@@ -69,8 +78,8 @@ mmbError mmb_interface_open(mmbMemSpace *space, const mmbMemInterfaceConfig *con
     mmb_list_push_back(&space->interfaces, &interface->link);
     mmb_hot_clear(&interface->hot);
     /* Which domain is nearest changes with the thread's CPU: no magazine can be known before. */
-    if (interface->n_heaps == 1 && interface->allocator->ops->fill_hot)
-        interface->allocator->ops->fill_hot(interface->allocator, &interface->hot);
+    if (interface->n_heaps == 1)
+        fill_hot(interface);
     atomic_store_explicit(&interface->magic, MMB_INTERFACE_MAGIC, memory_order_release);
     *out_interface = interface;
     return MMB_OK;

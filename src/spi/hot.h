@@ -16,6 +16,9 @@ struct mmb_hot {
     uint32_t magazine[MMB_HOT_ENTRIES]; /* offset in a thread area, by (n_bytes + 15) / 16 */
     uint32_t slot_base;                 /* offset of the allocator's slot; 0: none */
     uint32_t cached_bytes;              /* the largest size that magazines hold; 0: none */
+    /* A strategy without magazines: its own short way, of the allocator it is given; NULL: none. */
+    bool (*quick)(struct mmb_allocator *allocator, size_t n_bytes, mmbAllocation **out_record);
+    struct mmb_allocator *allocator;
 };
 
 /* Leads everything to slot 0. */
@@ -25,6 +28,7 @@ static inline void mmb_hot_clear(struct mmb_hot *hot)
         __atomic_store_n(&hot->magazine[i], 0, __ATOMIC_RELAXED);
     hot->slot_base = 0;
     hot->cached_bytes = 0;
+    hot->quick = NULL;
 }
 
 #endif
