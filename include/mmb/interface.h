@@ -65,14 +65,14 @@ typedef struct mmbMemInterfaceStats {
  *         library
  * @retval MMB_INVALID_SPACE space is not a live space
  * @retval MMB_INVALID_ARG unknown backend, strategy or flag, a reserved word that is not 0,
- *         backend options that its backend cannot take (an array without base, a bad URL), or
- *         out_interface is NULL
+ *         backend options that its backend cannot take (an array without base, a bad URL), a
+ *         region provider that is not live, or out_interface is NULL
  * @retval MMB_INVALID_SIZE an array, file or segment is too small for the strategy or its
  *         stack_bytes
  * @retval MMB_INVALID_INTERFACE fallback is not a live interface
  * @retval MMB_UNSUPPORTED the backend does not serve the space's layer and context or does not go
- *         with the strategy, its runtime or device is missing, or backend, strategy or region
- *         provider is not part of this build
+ *         with the strategy, its runtime or device is missing, backend or strategy is not part of
+ *         this build, or a region provider is to register memory that has no addresses (cl_mem)
  * @retval MMB_OUT_OF_MEMORY a stack's capacity or a segment cannot be had, or no room for the
  *         interface
  * @retval MMB_EXISTS the segment or file exists already (CREATE, or a private file), is attached

@@ -6,9 +6,13 @@
  * A region provider registers memory with a network library or locks it. An interface that names
  * one registers each chunk once, so that every allocation has a local descriptor, a remote key and
  * a remote address at no further cost. Hold an allocation while a transfer runs; read
- * examples/strategies.c first for interfaces.
+ * examples/strategies.c first for interfaces, then doc/regions.md.
  *
- * A build without regions answers #MMB_UNSUPPORTED to all of these, with a detail.
+ * With #MMB_INTERFACE_OWN_REGION every allocation is a chunk and a region of its own, whatever the
+ * strategy; the strategy then only names the interface, and a stack has no marks.
+ *
+ * In a child of fork the regions are the parent's: no provider is called, its allocations can be
+ * freed, and everything else here answers #MMB_UNSUPPORTED.
  */
 #ifndef MMB_REGION_H
 #define MMB_REGION_H
@@ -83,16 +87,19 @@ typedef struct mmbRegionView {
 /**
  * A provider of the user's own. Functions return #MMB_OK or the code that the failing call shall
  * return, and must not call the library. `user` is what was given to mmb_region_provider_create().
+ * Unless the provider says that it is concurrent they are called by one thread at a time.
  */
 typedef struct mmbRegionProviderOps {
     size_t size;      /**< sizeof(mmbRegionProviderOps) */
-    const char *name; /**< copied; required */
-    /** Called once, at creation. out_caps is zero but for its size; NULL: no bounds, no keys. */
+    const char *name; /**< copied; 1 to 255 bytes; exports name it; required */
+    /** Called once, at creation. out_caps is zero but for its size; NULL: no bounds, no keys. When
+     * it fails, error_text is asked with 0 for the reason. */
     mmbError (*open)(void *user, mmbRegionCaps *out_caps);
     /** Registers a chunk; required. A refusal for want of slots or bytes is #MMB_OUT_OF_MEMORY. */
     mmbError (*register_region)(void *user, void *base, size_t n_bytes, const mmbRegionAttr *attr,
                                 mmbRegion *out_region);
-    /** Pair of register_region; required. No block of the chunk lives. */
+    /** Pair of register_region; required. No block of the chunk lives. On failure the memory stays
+     * mapped, and this is asked once more when the provider is closed. */
     mmbError (*deregister_region)(void *user, mmbRegion *region);
     /** The text of a native_error, valid until the next call; NULL: none. */
     const char *(*error_text)(void *user, int native_error);
@@ -106,9 +113,9 @@ typedef struct mmbRegionProviderOps {
  * @param user  passed on to every function; the caller's until the provider is destroyed, may be
  *         NULL
  * @param[out] out_provider  required; destroyed with mmb_region_provider_destroy()
- * @retval MMB_INVALID_ARG ops is NULL or lacks its name, register_region or deregister_region, or
- *         out_provider is NULL
- * @retval MMB_UNSUPPORTED this build has no regions
+ * @retval MMB_INVALID_ARG ops is NULL, too small, or lacks its name, register_region or
+ *         deregister_region; open told of impossible capabilities; or out_provider is NULL
+ * @retval MMB_UNSUPPORTED ops asks for what only a later release has
  * @retval MMB_OUT_OF_MEMORY no room for the provider
  * @retval MMB_ERROR open failed; the provider's own code, its text in the detail
  * @note Thread-safe.
@@ -121,7 +128,6 @@ MMB_API mmbError mmb_region_provider_create(const mmbRegionProviderOps *ops, voi
  * Makes a provider that locks memory in RAM and has no keys. RLIMIT_MEMLOCK counts.
  * @param[out] out_provider  required; destroyed with mmb_region_provider_destroy()
  * @retval MMB_INVALID_ARG out_provider is NULL
- * @retval MMB_UNSUPPORTED this build has no regions
  * @retval MMB_OUT_OF_MEMORY no room for the provider
  * @note Thread-safe.
  * @since 0.1
@@ -147,6 +153,7 @@ MMB_API mmbError mmb_region_provider_destroy(mmbRegionProvider *provider);
  * @param[out] out_view  filled by MMB_REGION_VIEW_INIT before; valid while the allocation is
  *         neither freed nor moved; required
  * @retval MMB_INVALID_ALLOCATION not a live allocation
+ * @retval MMB_INVALID_ARG out_view is NULL
  * @retval MMB_INVALID_SIZE n_bytes is 0, or the part reaches beyond the allocation
  * @retval MMB_UNSUPPORTED its interface has no region provider
  * @note Thread-safe.
@@ -179,9 +186,8 @@ MMB_API mmbError mmb_allocation_export_region(const mmbAllocation *allocation, v
  *         mmb_region_release(); required
  * @retval MMB_INVALID_ARG buffer or out_view is NULL, or provider is not a live provider
  * @retval MMB_CORRUPT the buffer is no export
- * @retval MMB_UNSUPPORTED the export is of another kind of provider
+ * @retval MMB_UNSUPPORTED the export is of another kind of provider, or of a later version
  * @retval MMB_OUT_OF_MEMORY no room for the key
- * @retval MMB_ERROR the provider cannot read the key; its text is in the detail
  * @note Thread-safe.
  * @since 0.1
  */

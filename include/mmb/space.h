@@ -58,12 +58,13 @@ typedef struct mmbSpaceInfo {
  * @retval MMB_INVALID_LAYER no such layer
  * @retval MMB_INVALID_EXECUTION_CONTEXT no such context
  * @retval MMB_INVALID_ARG the config has an unknown action, backend, strategy or flag, a reserved
- *         word that is not 0, or numa_sizes that do not match the layer's domains
+ *         word that is not 0, a region provider that is not live, or numa_sizes that do not match
+ *         the layer's domains
  * @retval MMB_INVALID_SIZE the limits of the domains together are more than a size_t can count
  * @retval MMB_INVALID_INTERFACE the config's fallback is not a live interface
  * @retval MMB_UNSUPPORTED no backend of this build serves the pair, the named one does not, its
  *         runtime or device is missing, it binds and this machine has no such memory, or this
- *         build has no limits per domain or no region providers
+ *         build has no limits per domain
  * @retval MMB_OUT_OF_MEMORY no room for the space itself; its memory is taken later
  * @note Thread-safe.
  * @since 0.1

@@ -12,6 +12,7 @@
 #include "src/base/error.h"
 #include "src/base/struct_size.h"
 #include "src/core/debug_fill.h"
+#include "src/core/region.h"
 #include "src/core/registry.h"
 #include "src/core/subheap.h"
 
@@ -256,15 +257,20 @@ static void release_slice(mmbAllocation *slice, mmbAllocation *parent)
     mmb_record_unuse(parent, MMB_USE_SLICE);
 }
 
-static void release_wrapped(mmbAllocation *wrapped, const struct mmb_extension *extension)
+/* Where the region provider does not let go of the memory, the object stays. */
+static mmbError release_wrapped(mmbAllocation *wrapped, const struct mmb_extension *extension)
 {
     mmbMemInterface *interface = mmb_record_allocator(wrapped)->interface;
+    mmbError error = mmb_registration_end(mmb_record_home_object(wrapped));
+    if (error)
+        return error;
     if (interface->flags & MMB_INTERFACE_FINDABLE)
         mmb_address_map_remove(&mmb_wrapped_map, (uintptr_t)extension->wrapped, extension->n_bytes,
                                wrapped);
     atomic_fetch_sub(&interface->wrapped, 1);
     mmb_record_drop_extension(wrapped);
     mmb_record_delete(wrapped);
+    return MMB_OK;
 }
 
 static mmbError release_extended(mmbAllocation *allocation, const struct mmb_extension *extension)
@@ -273,10 +279,8 @@ static mmbError release_extended(mmbAllocation *allocation, const struct mmb_ext
         release_slice(allocation, extension->parent);
         return MMB_OK;
     }
-    if (extension->flags & MMB_EXTENSION_WRAPPED) {
-        release_wrapped(allocation, extension);
-        return MMB_OK;
-    }
+    if (extension->flags & MMB_EXTENSION_WRAPPED)
+        return release_wrapped(allocation, extension);
     if (!(extension->flags & MMB_EXTENSION_MOVED))
         return free_block(allocation, 0);
     mmbError error = free_block(extension->block, 0);

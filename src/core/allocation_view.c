@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Objects that own no memory: slices of other objects and wrapped pointers of the user's.
+/* Objects that own no memory: slices of other objects and wrapped pointers of the user's, which are
+ * registered while they live where the interface has a region provider.
  *
- * Owns nothing: their records are free-standing, wrapped ones that can be found are listed in the map
- * of wrapped pointers, which locks for itself. */
+ * Owns nothing: their records are free-standing, wrapped ones that can be found are listed in the
+ * map of wrapped pointers, which locks for itself. */
 #include "src/core/allocation.h"
 #include "src/base/checked.h"
 #include "src/base/error.h"
+#include "src/core/interface_region.h"
 #include "src/core/registry.h"
 
 /* A free-standing live record with an extension. */
@@ -76,6 +78,42 @@ static mmbError check_wrap(void *ptr, size_t n_bytes, const mmbMemInterface *int
     return MMB_OK;
 }
 
+/* The registration is what the record's home object is, so that free finds it. */
+static mmbError publish_wrapped(mmbAllocation *record, void *ptr, size_t n_bytes,
+                                mmbMemInterface *interface)
+{
+    struct mmb_registration *registration;
+    mmbError error = mmb_interface_register_wrapped(interface, ptr, n_bytes, &registration);
+    if (error)
+        return error;
+    mmb_record_set_home_object(record, registration);
+    if (interface->flags & MMB_INTERFACE_FINDABLE)
+        error = mmb_address_map_insert(&mmb_wrapped_map, (uintptr_t)ptr, n_bytes, record);
+    if (error)
+        mmb_registration_end(registration);
+    return error;
+}
+
+static mmbError new_wrapped(void *ptr, size_t n_bytes, mmbMemInterface *interface,
+                            mmbAllocation **out_record)
+{
+    mmbAllocation *record;
+    struct mmb_extension *extension;
+    mmbError error =
+        new_view(interface->allocator->slot * MMB_SLOT_BYTES,
+                 interface->host_accessible ? ptr : NULL, n_bytes, &record, &extension);
+    if (error)
+        return error;
+    extension->flags = MMB_EXTENSION_WRAPPED;
+    extension->wrapped = ptr;
+    error = publish_wrapped(record, ptr, n_bytes, interface);
+    if (error)
+        delete_view(record);
+    else
+        *out_record = record;
+    return error;
+}
+
 mmbError mmb_allocation_create_wrapped(void *ptr, size_t n_bytes, mmbMemInterface *interface,
                                        mmbAllocation **out_allocation)
 {
@@ -88,19 +126,9 @@ mmbError mmb_allocation_create_wrapped(void *ptr, size_t n_bytes, mmbMemInterfac
     if (error)
         return error;
     mmbAllocation *record;
-    struct mmb_extension *extension;
-    error = new_view(interface->allocator->slot * MMB_SLOT_BYTES,
-                     interface->host_accessible ? ptr : NULL, n_bytes, &record, &extension);
+    error = new_wrapped(ptr, n_bytes, interface, &record);
     if (error)
         return error;
-    extension->flags = MMB_EXTENSION_WRAPPED;
-    extension->wrapped = ptr;
-    if (interface->flags & MMB_INTERFACE_FINDABLE)
-        error = mmb_address_map_insert(&mmb_wrapped_map, (uintptr_t)ptr, n_bytes, record);
-    if (error) {
-        delete_view(record);
-        return error;
-    }
     atomic_fetch_add(&interface->wrapped, 1);
     *out_allocation = record;
     return MMB_OK;

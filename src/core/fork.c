@@ -4,9 +4,9 @@
  * nothing half done. It then takes what the caches of the other threads held.
  *
  * Order: registry mutex -> thread caches -> all quotas (stopped) -> allocators -> backends ->
- * allocator table -> record pool, slabs, extensions -> address maps -> metadata. The worker's own
- * handler was installed later and so runs before. The log's comes last: with debug messages on,
- * what runs above may still log. */
+ * region providers' counts -> allocator table -> record pool, slabs, extensions -> address maps ->
+ * metadata. The worker's own handler was installed later and so runs before. The log's comes last:
+ * with debug messages on, what runs above may still log. */
 #include "src/core/fork.h"
 #include <pthread.h>
 #include "interfaces/thread_cache.h"
@@ -14,6 +14,7 @@
 #include "src/base/log.h"
 #include "src/base/meta.h"
 #include "src/core/interface.h"
+#include "src/core/region.h"
 #include "src/core/registry.h"
 
 static bool installed;
@@ -67,6 +68,7 @@ static void prepare(void)
     mmb_allocators_visit(stop_quota);
     mmb_allocators_visit(lock_allocator);
     mmb_allocators_visit(lock_backend);
+    mmb_region_providers_fork_lock();
     mmb_allocator_table_fork_lock();
     mmb_record_pool_lock();
     mmb_record_slabs_lock();
@@ -84,6 +86,7 @@ static void release(void)
     mmb_record_slabs_unlock();
     mmb_record_pool_unlock();
     mmb_allocator_table_fork_unlock();
+    mmb_region_providers_fork_unlock();
     mmb_allocators_visit(unlock_backend);
     mmb_allocators_visit(unlock_allocator);
     mmb_allocators_visit(start_quota);
@@ -107,6 +110,7 @@ static void child(void)
     mmb_address_map_fork_child(&mmb_wrapped_map);
     mmb_address_map_fork_child(&mmb_chunk_map);
     release();
+    mmb_region_providers_fork_child();
     mmb_caches_fork_child();
     mmb_registry_unlock();
 }

@@ -10,6 +10,7 @@
 #include "src/core/backend_table.h"
 #include "src/core/context.h"
 #include "src/core/interface_config.h"
+#include "src/core/interface_region.h"
 #include "src/core/registry.h"
 #include "src/core/subheap.h"
 
@@ -70,9 +71,15 @@ mmbError mmb_interface_open(mmbMemSpace *space, const mmbMemInterfaceConfig *con
     interface->space = space;
     interface->name = name;
     interface->flags = merged.flags;
-    error = mmb_subheaps_open(interface, &merged);
+    interface->region_provider = merged.region_provider;
+    mmbStrategy named;
+    error = mmb_interface_isolate(&merged, &named);
+    if (error == MMB_OK)
+        error = mmb_subheaps_open(interface, &merged);
     if (error != MMB_OK)
         goto undo;
+    interface->strategy = named;
+    mmb_region_provider_keep(interface->region_provider);
     interface->id = ++last_id;
     set_fallback(interface, merged.fallback);
     mmb_list_push_back(&space->interfaces, &interface->link);
@@ -116,6 +123,7 @@ void mmb_interface_close(mmbMemInterface *interface)
     if (interface->fallback)
         atomic_fetch_sub_explicit(&interface->fallback->dependents, 1, memory_order_relaxed);
     mmb_subheaps_close(interface);
+    mmb_region_provider_drop(interface->region_provider);
     mmb_meta_strfree(interface->name);
     mmb_handles_give(&mmb_interface_handles, interface);
 }

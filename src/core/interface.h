@@ -32,9 +32,10 @@ struct mmbMemInterface {
     uint64_t flags;
     uint64_t id; /* never reused in this process */
     mmbMemInterface *fallback;
-    _Atomic size_t dependents; /* interfaces and spaces that name this one as fallback */
-    _Atomic size_t refused;    /* requests that failed */
-    _Atomic size_t wrapped;    /* live wrapped objects */
+    mmbRegionProvider *region_provider; /* registers its chunks; NULL: nobody */
+    _Atomic size_t dependents;          /* interfaces and spaces that name this one as fallback */
+    _Atomic size_t refused;             /* requests that failed */
+    _Atomic size_t wrapped;             /* live wrapped objects */
     bool host_accessible;
     size_t min_alignment; /* of every block that asks for none */
 };

@@ -6,6 +6,7 @@
 #include "src/base/error.h"
 #include "src/base/meta.h"
 #include "src/core/backend_table.h"
+#include "src/core/region.h"
 
 #define KNOWN_FLAGS ((uint64_t)MMB_INTERFACE_FINDABLE | MMB_INTERFACE_OWN_REGION)
 
@@ -38,9 +39,7 @@ mmbError mmb_interface_config_check(const mmbMemInterfaceConfig *config, const c
     if (error == MMB_OK && config->fallback)
         error = mmb_interface_check(config->fallback, function);
     if (error == MMB_OK && config->region_provider)
-        error =
-            mmb_fail(MMB_UNSUPPORTED,
-                     "%s: DMA regions (region_provider) are not built into this version", function);
+        error = mmb_region_provider_check(config->region_provider, function);
     return error;
 }
 
@@ -109,6 +108,7 @@ bool mmb_interface_config_keep(mmbMemInterfaceConfig *config)
     }
     if (config->fallback)
         atomic_fetch_add_explicit(&config->fallback->dependents, 1, memory_order_relaxed);
+    mmb_region_provider_keep(config->region_provider);
     return true;
 }
 
@@ -117,5 +117,6 @@ void mmb_interface_config_drop(mmbMemInterfaceConfig *config)
     mmb_meta_strfree((char *)(uintptr_t)config->name);
     if (config->fallback)
         atomic_fetch_sub_explicit(&config->fallback->dependents, 1, memory_order_relaxed);
+    mmb_region_provider_drop(config->region_provider);
     *config = mmb_interface_config_default;
 }

@@ -13,8 +13,8 @@ extern const mmbMemInterfaceConfig mmb_interface_config_default;
 /* MMB_INVALID_ARG: reserved fields, unknown values or flags. */
 mmbError mmb_interface_config_check_values(const mmbMemInterfaceConfig *config,
                                            const char *function);
-/* That and, for what is to be made: MMB_INVALID_INTERFACE: the fallback; MMB_UNSUPPORTED: a region
- * provider. */
+/* That and, for what is to be made: MMB_INVALID_INTERFACE: the fallback; MMB_INVALID_ARG: the
+ * region provider. */
 mmbError mmb_interface_config_check(const mmbMemInterfaceConfig *config, const char *function);
 /* What `config` leaves open takes the value in `defaults`. */
 void mmb_interface_config_merge(mmbMemInterfaceConfig *config,
@@ -24,8 +24,8 @@ bool mmb_interface_config_asks_nothing(const mmbMemInterfaceConfig *config);
 /* Is the interface what the config asks for? What it leaves open does not matter. */
 bool mmb_interface_satisfies(const mmbMemInterface *interface, const mmbMemInterfaceConfig *config);
 
-/* Makes the config's own name and fallback the keeper's: the name is copied, the fallback cannot be
- * destroyed. False: no memory; nothing is kept. */
+/* Makes the config's own name, fallback and region provider the keeper's: the name is copied, the
+ * two others cannot be destroyed. False: no memory; nothing is kept. */
 bool mmb_interface_config_keep(mmbMemInterfaceConfig *config);
 void mmb_interface_config_drop(mmbMemInterfaceConfig *config);
 

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The functions of parts that this version lacks: shared heaps, export to other processes, DMA
- * regions. They check what they can, so that a program meets the same errors as with the part, and
+/* The functions of parts that this version lacks: shared heaps, export to other processes.
+ * They check what they can, so that a program meets the same errors as with the part, and
  * answer MMB_UNSUPPORTED with the part's name. Owns nothing, takes no lock. */
-#include <mmb/region.h>
 #include <mmb/shared.h>
 #include "src/base/error.h"
 #include "src/core/allocation.h"
 #include "src/core/interface.h"
 #include "src/core/registry.h"
 
-#define SHARED  "shared heaps"
-#define IPC     "export to other processes"
-#define REGIONS "DMA regions"
+#define SHARED "shared heaps"
+#define IPC    "export to other processes"
 
 static mmbError lacks(const char *function, const char *part)
 {
@@ -134,59 +132,4 @@ mmbError mmb_ipc_import(const void *buffer, size_t n_bytes, mmbMemInterface *int
     (void)n_bytes;
     mmbError error = mmb_interface_check(interface, "ipc_import");
     return error == MMB_OK ? refuse("ipc_import", IPC, buffer ? out_allocation : NULL) : error;
-}
-
-/* ---- DMA regions ---- */
-
-mmbError mmb_region_provider_create(const mmbRegionProviderOps *ops, void *user,
-                                    mmbRegionProvider **out_provider)
-{
-    (void)user;
-    return refuse("region_provider_create", REGIONS, ops ? out_provider : NULL);
-}
-
-mmbError mmb_region_provider_create_mlock(mmbRegionProvider **out_provider)
-{
-    return refuse("region_provider_create_mlock", REGIONS, out_provider);
-}
-
-/* No provider can be live. */
-mmbError mmb_region_provider_destroy(mmbRegionProvider *provider)
-{
-    mmbError error = mmb_library_check("region_provider_destroy");
-    if (error != MMB_OK || !provider)
-        return error;
-    return mmb_fail(MMB_INVALID_ARG, "region_provider_destroy: %p is no live provider",
-                    (const void *)provider);
-}
-
-mmbError mmb_allocation_get_region(const mmbAllocation *allocation, size_t offset, size_t n_bytes,
-                                   mmbRegionView *out_view)
-{
-    (void)offset;
-    (void)n_bytes;
-    return refuse_allocation("allocation_get_region", REGIONS, allocation, out_view);
-}
-
-mmbError mmb_allocation_export_region(const mmbAllocation *allocation, void *buffer,
-                                      size_t *n_bytes)
-{
-    (void)buffer;
-    return refuse_allocation("allocation_export_region", REGIONS, allocation, n_bytes);
-}
-
-mmbError mmb_region_import(const void *buffer, size_t n_bytes, mmbRegionProvider *provider,
-                           mmbRegionView *out_view)
-{
-    (void)n_bytes;
-    (void)provider;
-    return refuse("region_import", REGIONS, buffer ? out_view : NULL);
-}
-
-mmbError mmb_region_release(mmbRegionView *view)
-{
-    mmbError error = mmb_library_check("region_release");
-    if (error != MMB_OK || !view)
-        return error;
-    return lacks("region_release", REGIONS);
 }

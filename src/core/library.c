@@ -10,6 +10,7 @@
 #include "src/core/discovery.h"
 #include "src/core/fork.h"
 #include "src/core/interface.h"
+#include "src/core/region.h"
 #include "src/core/registry.h"
 #include "src/core/worker.h"
 #include "src/spi/record.h"
@@ -34,6 +35,7 @@ static void stop(void)
     mmb_spaces_close();
     mmb_orphans_close();
     mmb_record_delete_all();
+    mmb_region_providers_close();
     mmb_address_map_reset(&mmb_wrapped_map);
     mmb_address_map_reset(&mmb_chunk_map);
     mmb_user_backends_close();

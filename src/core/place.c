@@ -5,6 +5,7 @@
 #include "src/base/error.h"
 #include "src/base/struct_size.h"
 #include "src/core/allocation.h"
+#include "src/core/region.h"
 
 mmbAllocation *mmb_allocation_block(mmbAllocation *allocation)
 {
@@ -194,6 +195,9 @@ mmbError mmb_advise(mmbAllocation *allocation, size_t offset, size_t n_bytes, mm
         return mmb_fail(MMB_INVALID_ARG, "advise: unknown advice %d", (int)advice);
     if (n_bytes == 0)
         return MMB_OK;
+    if (advice == MMB_ADVISE_DONT_NEED && mmb_registration_of(allocation, &place))
+        return mmb_fail(MMB_UNSUPPORTED,
+                        "advise: the pages are registered; the network would go on with them");
     if (!place.backend->ops->advise)
         return mmb_fail(MMB_UNSUPPORTED, "advise: backend %s takes no advice",
                         place.backend->ops->name);

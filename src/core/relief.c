@@ -13,6 +13,8 @@ static bool could_help(const struct mmb_budget *exhausted, const struct mmb_sour
 {
     if (exhausted)
         return mmb_source_draws_on(giving, exhausted);
+    if (mmb_source_provider(wanting) && mmb_source_provider(giving) == mmb_source_provider(wanting))
+        return true;
     return giving == wanting || mmb_source_backend(giving)->ops == mmb_source_backend(wanting)->ops;
 }
 

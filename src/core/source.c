@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Where an allocator gets its chunks (spi/source.h): budgets, then the backend, then the map of
- * addresses; given back in reverse.
+/* Where an allocator gets its chunks (spi/source.h): budgets, then the backend, then the region
+ * provider, then the map of addresses; given back in reverse.
  *
  * Owns the chunks' descriptors. Takes no lock of its own; the caller holds none that a backend, the
  * chunk map or, when a budget is exhausted, the trimming of other interfaces would need.
  *
  * A chunk is charged before it is mapped, since what is mapped beyond the capacity is not refused
  * by the kernel but paid for by whoever touches it. What the backend's rounding added is charged
- * after. */
+ * after. It is registered before anybody sees a block of it, and deregistered when no block is
+ * left. */
 #include "src/core/source.h"
 #include <stdatomic.h>
 #include <stdint.h>
+#include "src/base/checked.h"
 #include "src/base/error.h"
 #include "src/base/log.h"
 #include "src/base/meta.h"
@@ -23,9 +25,15 @@
 struct mmb_source {
     struct mmb_backend *backend;
     struct mmb_budget *budgets[BUDGETS]; /* NULL: none */
+    mmbRegionProvider *provider;         /* NULL: chunks are not registered */
+    const struct mmb_quota *quota;
+    mmbRegionAttr attr;
     _Atomic size_t reserved;
     _Atomic size_t n_chunks;
 };
+
+/* Of the strategies' pages: a chunk that is no multiple has a tail that serves nothing. */
+#define GRANULE ((size_t)64 << 10)
 
 /* One chunk that is wanted. */
 struct want {
@@ -64,6 +72,19 @@ void mmb_source_close(struct mmb_source *source)
     /* All chunks were returned, but in a child for those that another thread of the parent was just
      * obtaining at the fork: they are mapped and known to nobody. */
     mmb_meta_free(source, sizeof *source);
+}
+
+void mmb_source_register_chunks(struct mmb_source *source, mmbRegionProvider *provider,
+                                const struct mmb_quota *quota, const mmbRegionAttr *attr)
+{
+    source->provider = provider;
+    source->quota = quota;
+    source->attr = *attr;
+}
+
+mmbRegionProvider *mmb_source_provider(const struct mmb_source *source)
+{
+    return source->provider;
 }
 
 bool mmb_source_draws_on(const struct mmb_source *source, const struct mmb_budget *budget)
@@ -145,34 +166,6 @@ static mmbError map(struct mmb_source *source, const struct want *want, struct m
     return MMB_OUT_OF_MEMORY;
 }
 
-/* MMB_OUT_OF_MEMORY without words when a budget is exhausted: the next try may help. */
-static mmbError try_map(struct mmb_source *source, const struct want *asked, struct mmb_memory *out,
-                        struct mmb_budget **out_exhausted)
-{
-    struct want want = *asked;
-    *out_exhausted = charge_want(source, &want);
-    if (*out_exhausted)
-        return MMB_OUT_OF_MEMORY;
-    return map(source, &want, out, out_exhausted);
-}
-
-/* Rounding by the backend may not fit where the wanted bytes do, hence the second try with the
- * least. The third comes after everything empty was given back. */
-static mmbError map_somehow(struct mmb_source *source, const struct want *asked,
-                            struct mmb_memory *out)
-{
-    const struct want least = {asked->min_bytes, asked->min_bytes, asked->alignment};
-    struct mmb_budget *exhausted = NULL;
-    mmbError error = try_map(source, asked, out, &exhausted);
-    if (error == MMB_OUT_OF_MEMORY && exhausted && asked->want_bytes > asked->min_bytes)
-        error = try_map(source, &least, out, &exhausted);
-    if (error == MMB_OUT_OF_MEMORY && mmb_relieve(exhausted, source))
-        error = try_map(source, &least, out, &exhausted);
-    if (error == MMB_OUT_OF_MEMORY && exhausted)
-        return mmb_budget_refuse(exhausted, asked->min_bytes);
-    return error;
-}
-
 /* A range that the backend does not take back is still taken: its budgets stay charged. */
 static void unmap(struct mmb_source *source, const struct mmb_memory *memory)
 {
@@ -183,15 +176,98 @@ static void unmap(struct mmb_source *source, const struct mmb_memory *memory)
                 mmb_error_detail());
 }
 
+/* The memory is given back where it cannot be registered. */
+static mmbError register_chunk(struct mmb_source *source, struct mmb_chunk *chunk)
+{
+    struct mmb_registration *registration;
+    if (!source->provider)
+        return MMB_OK;
+    mmbError error = mmb_registration_make(source->provider, (void *)chunk->memory.address,
+                                           chunk->memory.n_bytes, &source->attr, &registration);
+    if (error == MMB_OK)
+        chunk->region = registration;
+    else
+        unmap(source, &chunk->memory);
+    return error;
+}
+
+/* No more than the provider may still register, as long as that is enough. */
+static void clamp_to_provider(const struct mmb_source *source, struct want *want)
+{
+    if (!source->provider)
+        return;
+    size_t left = mmb_region_provider_room(source->provider);
+    if (left < want->want_bytes)
+        want->want_bytes = left > want->min_bytes ? left : want->min_bytes;
+}
+
+/* MMB_OUT_OF_MEMORY without words when a budget is exhausted: the next try may help. */
+static mmbError try_map(struct mmb_source *source, const struct want *asked,
+                        struct mmb_chunk *chunk, struct mmb_budget **out_exhausted)
+{
+    struct want want = *asked;
+    clamp_to_provider(source, &want);
+    *out_exhausted = charge_want(source, &want);
+    if (*out_exhausted)
+        return MMB_OUT_OF_MEMORY;
+    mmbError error = map(source, &want, &chunk->memory, out_exhausted);
+    return error == MMB_OK ? register_chunk(source, chunk) : error;
+}
+
+/* Rounding by the backend may not fit where the wanted bytes do, and less may be registered where
+ * more may not, hence the second try with the least. The third comes after everything empty was
+ * given back. */
+static mmbError map_somehow(struct mmb_source *source, const struct want *asked,
+                            struct mmb_chunk *chunk)
+{
+    const struct want least = {asked->min_bytes, asked->min_bytes, asked->alignment};
+    struct mmb_budget *exhausted = NULL;
+    mmbError error = try_map(source, asked, chunk, &exhausted);
+    if (error == MMB_OUT_OF_MEMORY && (exhausted || source->provider) &&
+        asked->want_bytes > asked->min_bytes)
+        error = try_map(source, &least, chunk, &exhausted);
+    if (error == MMB_OUT_OF_MEMORY && mmb_relieve(exhausted, source))
+        error = try_map(source, &least, chunk, &exhausted);
+    if (error == MMB_OUT_OF_MEMORY && exhausted)
+        return mmb_budget_refuse(exhausted, asked->min_bytes);
+    return error;
+}
+
+/* Starts and sizes as the provider wants them. False: there are not that many bytes. */
+static bool align_want(const struct mmb_source *source, struct want *want)
+{
+    size_t alignment = source->provider ? source->provider->caps.alignment : 0;
+    if (alignment == 0)
+        return true;
+    if (want->alignment < alignment)
+        want->alignment = alignment;
+    return mmb_round_up_size(want->min_bytes, alignment, &want->min_bytes) &&
+           mmb_round_up_size(want->want_bytes, alignment, &want->want_bytes);
+}
+
+/* The provider is let go of the memory first. False: it does not let go, so that a transfer may
+ * still reach the memory, which can never be given back. */
+static bool deregister_chunk(struct mmb_chunk *chunk)
+{
+    if (mmb_registration_end(chunk->region) == MMB_OK)
+        return true;
+    mmb_log(MMB_LOG_ERROR, "%zu B stay registered and mapped: %s", chunk->memory.n_bytes,
+            mmb_error_detail());
+    return false;
+}
+
 mmbError mmb_source_obtain(struct mmb_source *source, size_t min_bytes, size_t want_bytes,
                            size_t alignment, struct mmb_chunk **out_chunk)
 {
     MMB_ASSERT(min_bytes > 0 && min_bytes <= want_bytes);
-    const struct want want = {min_bytes, want_bytes, alignment};
+    struct want want = {min_bytes, want_bytes, alignment};
+    if (!align_want(source, &want))
+        return mmb_fail(MMB_OUT_OF_MEMORY, "allocate %zu B: more than there are addresses",
+                        min_bytes);
     struct mmb_chunk *chunk = mmb_meta_alloc(sizeof *chunk);
     if (!chunk)
         return mmb_fail(MMB_OUT_OF_MEMORY, "allocate: no memory for the library's own data");
-    mmbError error = map_somehow(source, &want, &chunk->memory);
+    mmbError error = map_somehow(source, &want, chunk);
     if (error != MMB_OK)
         goto free_chunk;
     chunk->source = source;
@@ -206,7 +282,8 @@ mmbError mmb_source_obtain(struct mmb_source *source, size_t min_bytes, size_t w
     return MMB_OK;
 
 unmap_memory:
-    unmap(source, &chunk->memory);
+    if (deregister_chunk(chunk))
+        unmap(source, &chunk->memory);
 free_chunk:
     mmb_meta_free(chunk, sizeof *chunk);
     return error;
@@ -218,14 +295,18 @@ void mmb_source_return(struct mmb_chunk *chunk)
     mmb_address_map_remove(&mmb_chunk_map, chunk->memory.address, chunk->memory.n_bytes, chunk);
     atomic_fetch_sub_explicit(&source->reserved, chunk->memory.n_bytes, memory_order_relaxed);
     atomic_fetch_sub_explicit(&source->n_chunks, 1, memory_order_relaxed);
-    unmap(source, &chunk->memory);
+    if (deregister_chunk(chunk))
+        unmap(source, &chunk->memory);
     mmb_meta_free(chunk, sizeof *chunk);
 }
+
+/* Not of a registered chunk: the network would go on with the pages that it has pinned, while the
+ * program gets others. */
 
 void mmb_source_discard(struct mmb_chunk *chunk, size_t offset, size_t n_bytes)
 {
     struct mmb_backend *backend = chunk->source->backend;
-    if (backend->ops->discard)
+    if (backend->ops->discard && !chunk->region)
         backend->ops->discard(backend, &chunk->memory, offset, n_bytes);
 }
 
@@ -249,8 +330,13 @@ size_t mmb_source_min_alignment(const struct mmb_source *source)
 
 size_t mmb_source_min_chunk(const struct mmb_source *source)
 {
-    (void)source;
-    return 0; /* no region provider counts regions in this version */
+    size_t max_regions = source->provider ? source->provider->caps.max_regions : 0;
+    size_t limit = max_regions ? mmb_quota_limit(source->quota) : SIZE_MAX;
+    size_t least;
+    if (limit == SIZE_MAX ||
+        !mmb_round_up_size(limit / max_regions + (limit % max_regions != 0), GRANULE, &least))
+        return 0;
+    return least;
 }
 
 struct mmb_backend *mmb_source_backend(const struct mmb_source *source)

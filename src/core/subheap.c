@@ -9,6 +9,7 @@
 #include "src/core/backend_table.h"
 #include "src/core/context.h"
 #include "src/core/interface.h"
+#include "src/core/interface_region.h"
 #include "src/core/registry.h"
 #include "src/core/source.h"
 #include "src/core/space_limits.h"
@@ -96,10 +97,17 @@ static mmbError open_backend(const struct plan *plan, int domain, struct mmb_sub
     if (error != MMB_OK)
         return error;
     heap->source = mmb_source_open(heap->backend, budget_of(plan, domain, heap));
-    if (heap->source)
-        return MMB_OK;
-    ops->close(heap->backend);
-    return mmb_fail(MMB_OUT_OF_MEMORY, "create_interface: no memory for the library's own data");
+    if (!heap->source)
+        error =
+            mmb_fail(MMB_OUT_OF_MEMORY, "create_interface: no memory for the library's own data");
+    else
+        error = mmb_interface_register_chunks(plan->interface, heap->backend, heap->source,
+                                              request.domain_os_index);
+    if (error != MMB_OK) {
+        mmb_source_close(heap->source);
+        ops->close(heap->backend);
+    }
+    return error;
 }
 
 /* What can never be had is refused now, not when the first block finds out. */

@@ -258,7 +258,7 @@ static const struct {
     {"foreign fallback", put_foreign_fallback, MMB_INVALID_INTERFACE},
     {"a space as fallback", put_space_as_fallback, MMB_INVALID_INTERFACE},
     {"dead fallback", put_dead_fallback, MMB_INVALID_INTERFACE},
-    {"region provider", put_provider, MMB_UNSUPPORTED},
+    {"region provider", put_provider, MMB_INVALID_ARG},
     {"shm", put_shm, MMB_UNSUPPORTED},
     {"device memory in DRAM", put_cuda, MMB_UNSUPPORTED},
 };
@@ -288,8 +288,8 @@ static void test_interface_refusal_names_what_is_missing(void)
     CU_ASSERT_TRUE(control_detail_has("OPENCL"));
     config = control_interface_config;
     put_provider(&config);
-    CU_ASSERT_EQUAL(create(&config, &interface), MMB_UNSUPPORTED);
-    CU_ASSERT_TRUE(control_detail_has("region"));
+    CU_ASSERT_EQUAL(create(&config, &interface), MMB_INVALID_ARG);
+    CU_ASSERT_TRUE(control_detail_has("no live region provider"));
 }
 
 /* covers: mmb_create_interface MMB_INVALID_SPACE */

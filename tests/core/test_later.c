@@ -86,33 +86,24 @@ static void test_later_dead_interfaces(void)
     CU_ASSERT_PTR_NULL(mmb_shared_range(NULL, offset, 1));
 }
 
-/* covers: mmb_allocation_get_shared MMB_INVALID_ALLOCATION, mmb_ipc_export MMB_INVALID_ALLOCATION,
-   mmb_allocation_get_region MMB_INVALID_ALLOCATION, mmb_allocation_export_region
-   MMB_INVALID_ALLOCATION */
+/* covers: mmb_allocation_get_shared MMB_INVALID_ALLOCATION, mmb_ipc_export MMB_INVALID_ALLOCATION
+ */
 static void test_later_dead_allocations(void)
 {
     mmbSharedPtr pointer = MMB_SHARED_PTR_NULL;
-    mmbRegionView view = MMB_REGION_VIEW_INIT;
     size_t n_bytes = 0;
     const mmbError errors[] = {
         mmb_allocation_get_shared(NULL, &pointer),
         mmb_ipc_export(NULL, NULL, &n_bytes),
-        mmb_allocation_get_region(NULL, 0, 1, &view),
-        mmb_allocation_export_region(NULL, NULL, &n_bytes),
     };
     expect(errors, N_ROWS(errors), MMB_INVALID_ALLOCATION);
 }
 
 /* covers: mmb_ipc_export MMB_INVALID_ARG, mmb_ipc_import MMB_INVALID_ARG,
-   mmb_region_provider_create MMB_INVALID_ARG, mmb_region_provider_create_mlock MMB_INVALID_ARG,
-   mmb_region_provider_destroy MMB_INVALID_ARG, mmb_allocation_export_region MMB_INVALID_ARG,
-   mmb_region_import MMB_INVALID_ARG, mmb_shm_check MMB_INVALID_ARG, mmb_shm_unlink MMB_INVALID_ARG,
+   mmb_shm_check MMB_INVALID_ARG, mmb_shm_unlink MMB_INVALID_ARG,
    mmb_allocation_from_shared MMB_INVALID_ARG */
 static void test_later_null(void)
 {
-    const mmbRegionProviderOps ops = {.size = sizeof ops};
-    mmbRegionView view = MMB_REGION_VIEW_INIT;
-    mmbRegionProvider *provider = NULL;
     const mmbError errors[] = {
         mmb_interface_from_id(1, NULL),
         mmb_shm_created(interface, NULL),
@@ -123,46 +114,24 @@ static void test_later_null(void)
         mmb_ipc_export(allocation, NULL, NULL),
         mmb_ipc_import(NULL, 1, interface, &allocation),
         mmb_ipc_import("", 1, interface, NULL),
-        mmb_region_provider_create(NULL, NULL, &provider),
-        mmb_region_provider_create(&ops, NULL, NULL),
-        mmb_region_provider_create_mlock(NULL),
-        mmb_region_provider_destroy((mmbRegionProvider *)(void *)&view),
-        mmb_allocation_export_region(allocation, NULL, NULL),
-        mmb_region_import(NULL, 1, provider, &view),
-        mmb_region_import("", 1, provider, NULL),
     };
     expect(errors, N_ROWS(errors), MMB_INVALID_ARG);
-    CU_ASSERT_EQUAL(mmb_region_provider_destroy(NULL), MMB_OK);
-    CU_ASSERT_EQUAL(mmb_region_release(NULL), MMB_OK);
 }
 
-/* covers: mmb_ipc_export MMB_UNSUPPORTED, mmb_ipc_import MMB_UNSUPPORTED,
-   mmb_region_provider_create MMB_UNSUPPORTED, mmb_region_provider_create_mlock MMB_UNSUPPORTED,
-   mmb_allocation_get_region MMB_UNSUPPORTED, mmb_allocation_export_region MMB_UNSUPPORTED,
-   mmb_region_import MMB_UNSUPPORTED
- */
-static void test_later_ipc_and_regions(void)
+/* covers: mmb_ipc_export MMB_UNSUPPORTED, mmb_ipc_import MMB_UNSUPPORTED */
+static void test_later_ipc(void)
 {
-    const mmbRegionProviderOps ops = {.size = sizeof ops};
-    mmbRegionView view = MMB_REGION_VIEW_INIT;
-    mmbRegionProvider *provider = NULL;
     mmbAllocation *imported = NULL;
     size_t n_bytes = 77;
     const mmbError errors[] = {
         mmb_ipc_export(allocation, NULL, &n_bytes),
         mmb_ipc_import("", 1, interface, &imported),
-        mmb_region_provider_create(&ops, NULL, &provider),
-        mmb_region_provider_create_mlock(&provider),
-        mmb_allocation_get_region(allocation, 0, 1, &view),
-        mmb_allocation_export_region(allocation, NULL, &n_bytes),
-        mmb_region_import("", 1, NULL, &view),
-        mmb_region_release(&view),
     };
     expect(errors, N_ROWS(errors), MMB_UNSUPPORTED);
-    CU_ASSERT_TRUE(control_detail_has("DMA regions"));
-    CU_ASSERT_TRUE(!provider && !imported && n_bytes == 77 && !view.ptr);
+    CU_ASSERT_TRUE(control_detail_has("export to other processes"));
+    CU_ASSERT_TRUE(!imported && n_bytes == 77);
 }
 
 MMB_SUITE_WITH("core/later", set_up, tear_down, T(test_later_shared_heaps),
                T(test_later_dead_interfaces), T(test_later_dead_allocations), T(test_later_null),
-               T(test_later_ipc_and_regions))
+               T(test_later_ipc))

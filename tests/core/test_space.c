@@ -230,7 +230,7 @@ static const struct garbage garbage[] = {
     {"sizes NULL", put_no_sizes, MMB_INVALID_ARG},
     {"no sizes", put_zero_sizes, MMB_INVALID_ARG},
     {"fallback", put_fallback, MMB_INVALID_INTERFACE},
-    {"region provider", put_provider, MMB_UNSUPPORTED},
+    {"region provider", put_provider, MMB_INVALID_ARG},
     {"missing backend", put_missing_backend, MMB_UNSUPPORTED},
 };
 
