@@ -6,11 +6,16 @@
 #include "interfaces/orphan.h"
 #include "layers/user/user.h"
 #include "src/base/error.h"
+#include "src/base/log.h"
 #include "src/base/struct_size.h"
 #include "src/core/discovery.h"
 #include "src/core/fork.h"
 #include "src/core/interface.h"
+<<<<<<< src/core/library.c
+#include "src/core/publish.h"
+=======
 #include "src/core/region.h"
+>>>>>>> /tmp/F-new
 #include "src/core/registry.h"
 #include "src/core/worker.h"
 #include "src/spi/record.h"
@@ -72,14 +77,18 @@ mmbError mmb_init(const mmbOptions *options)
         error = check_thread_model(known.thread_model);
     if (error != MMB_OK)
         return error;
+    bool is_as_asked = true;
     mmb_registry_lock();
     if (mmb_registry.references == 0) {
         error = start(known.topology_xml);
         atomic_store_explicit(&mmb_library_ready, error == MMB_OK, memory_order_release);
+        is_as_asked = error != MMB_OK || mmb_publish_open();
     }
     if (error == MMB_OK)
         mmb_registry.references++;
     mmb_registry_unlock();
+    if (!is_as_asked)
+        mmb_log(MMB_LOG_WARNING, "init: cannot publish statistics as MMB_PUBLISH asks");
     return error;
 }
 
@@ -92,6 +101,7 @@ mmbError mmb_finalize(void)
         return error;
     if (--mmb_registry.references == 0) {
         mmb_worker_close();
+        mmb_publish_close();
         atomic_store_explicit(&mmb_library_ready, false, memory_order_release);
         stop();
     }

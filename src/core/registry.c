@@ -78,6 +78,17 @@ mmbError mmb_registry_enter(const char *function)
     return error;
 }
 
+bool mmb_registry_try_enter(void)
+{
+    if (pthread_mutex_trylock(&mmb_registry.mutex.native) != 0)
+        return false;
+    atomic_store_explicit(&holder, (uintptr_t)pthread_self(), memory_order_relaxed);
+    if (atomic_load_explicit(&mmb_library_ready, memory_order_relaxed))
+        return true;
+    mmb_registry_unlock();
+    return false;
+}
+
 /* ---- the allocator table ---- */
 
 static struct segment *segment_at(uint32_t slot)

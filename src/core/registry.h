@@ -31,7 +31,10 @@ mmbError mmb_library_check(const char *function);
 /* Takes the mutex of an initialised library. MMB_NOT_INITIALIZED with a detail naming the public
  * function: then it is not taken. */
 mmbError mmb_registry_enter(const char *function);
-/* The same without the question, for init, finalize and what works before them. */
+/* Takes the mutex of an initialised library if nobody has it: for a thread that whoever has it may
+ * be waiting for. */
+bool mmb_registry_try_enter(void);
+/* As enter without the question, for init, finalize and what works before them. */
 void mmb_registry_lock(void);
 void mmb_registry_unlock(void);
 /* True when this very thread holds it: a chunk may be wanted while an interface is being made. */
