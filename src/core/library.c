@@ -11,11 +11,8 @@
 #include "src/core/discovery.h"
 #include "src/core/fork.h"
 #include "src/core/interface.h"
-<<<<<<< src/core/library.c
 #include "src/core/publish.h"
-=======
 #include "src/core/region.h"
->>>>>>> /tmp/F-new
 #include "src/core/registry.h"
 #include "src/core/worker.h"
 #include "src/spi/record.h"
