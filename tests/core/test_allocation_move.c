@@ -330,11 +330,14 @@ static void test_handle_survives_its_home(void)
     CU_ASSERT_EQUAL(lab_used(space) + lab_used(other_space), 0);
 }
 
-/* Metadata after many rounds is what it was after one. */
+/* Metadata does not grow with the rounds, but for the index of addresses: it keeps the nodes of
+ * every address a chunk ever had, and a sanitizer's mmap never gives the same one twice. A round
+ * that forgot its records would add 5 kB. */
 static void test_move_leaks_no_metadata(void)
 {
     size_t after_first = 0;
-    for (int round = 0; round < 5; round++) {
+    const size_t index_bytes = (size_t)64 << 10;
+    for (int round = 0; round < 50; round++) {
         mmbMemInterface *home = lab_interface(space, MMB_STRATEGY_SCALABLE_PAGE, LAB_MMAP, 0);
         mmbAllocation *blocks[300];
         for (size_t i = 0; i < 300; i++) {
@@ -347,7 +350,7 @@ static void test_move_leaks_no_metadata(void)
         CU_ASSERT_EQUAL(mmb_interface_trim(other, 0), MMB_OK);
         if (round == 0)
             after_first = mmb_meta_bytes();
-        CU_ASSERT_EQUAL(mmb_meta_bytes(), after_first);
+        CU_ASSERT(mmb_meta_bytes() <= after_first + index_bytes);
     }
 }
 
