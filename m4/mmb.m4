@@ -167,6 +167,27 @@ AM_CONDITIONAL([HAVE_CUNIT], [test "x$have_cunit" = xyes])
 MMB_SUMMARY_ROW([CUnit], [auto], [$have_cunit], [tests], [${CUNIT_LIBS:-without it the unit tests are skipped}])
 ])
 
+# MMB_CHECK_FORTRAN: without a compiler for it there is no libmmb_fortran. Neither is there one under a
+# sanitizer, whose runtime for gfortran would have to be the one of the C compiler.
+AC_DEFUN([MMB_CHECK_FORTRAN], [
+AC_PROG_FC([gfortran])
+mmb_fortran=no
+MMB_FCFLAGS=
+AS_IF([test "x$FC" = x], [mmb_detail="no gfortran; FC names another compiler"],
+  [test "x$enable_sanitizer" != xno], [mmb_detail="not under a sanitizer"],
+  [AC_LANG_PUSH([Fortran])
+   AC_FC_SRCEXT([f90], [mmb_fortran=yes], [mmb_fortran=no])
+   AC_FC_MODULE_FLAG([], [mmb_fortran=no])
+   AC_FC_MODULE_OUTPUT_FLAG([], [mmb_fortran=no])
+   AC_LANG_POP([Fortran])
+   mmb_detail="$FC"])
+AS_IF([test "x$mmb_fortran$enable_werror$ac_cv_fc_compiler_gnu" = xyesyesyes],
+  [MMB_FCFLAGS="-std=f2008 -Wall -Wextra -Wno-function-elimination -Werror"])
+AM_CONDITIONAL([HAVE_FORTRAN], [test "x$mmb_fortran" = xyes])
+AC_SUBST([MMB_FCFLAGS])
+MMB_SUMMARY_ROW([Fortran], [auto], [$mmb_fortran], [$mmb_fortran], [$mmb_detail])
+])
+
 # MMB_SUMMARY_ROW(name, wish, found, built, detail) and MMB_SUMMARY print the table at the end.
 AC_DEFUN([MMB_SUMMARY_ROW], [
 mmb_row=`printf '    %-10s %-10s %-6s %-14s %s' "$1" "$2" "$3" "$4" "$5"`

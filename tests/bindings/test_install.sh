@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# The promise: `make install` gives C and C++ programs what they need, by pkg-config and by find_package(mmb CONFIG),
+# The promise: `make install` gives C, C++ and Fortran programs what they need, by pkg-config and by find_package(mmb CONFIG),
 # also below another folder than it was configured for.
 # shellcheck disable=SC2046,SC2086 # words are wanted
 # shellcheck source=../support/tap.sh
@@ -53,6 +53,31 @@ PROJECT
         cmake --build "$tap_dir/project/b" && "$tap_dir/project/b/program"
 }
 
+# Modules are read by the compiler that wrote them, and no other.
+fortran_by_pkg_config() {
+    PKG_CONFIG_PATH=$(dirname "$(find "$stage" -name mmb-fortran.pc)") PKG_CONFIG_SYSROOT_DIR=$stage
+    export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
+    gfortran -std=f2008 "$MMB_SRCDIR/examples/placement.f90" -o "$tap_dir/placement" \
+        $(pkg-config --cflags --libs mmb-fortran) || return 1
+    LD_LIBRARY_PATH=$(dirname "$library") "$tap_dir/placement" | tee "$tap_dir/said"
+    grep -q '^sum of the copy: 1500.0$' "$tap_dir/said" && grep -q '^a block of 8000 bytes in layer ' "$tap_dir/said" &&
+        grep -q '^refused with MMB_OUT_OF_MEMORY: .*limit 16000, used 16000' "$tap_dir/said"
+}
+
+fortran_by_cmake() {
+    rm -rf "$tap_dir/project"
+    mkdir -p "$tap_dir/project"
+    cat >"$tap_dir/project/CMakeLists.txt" <<PROJECT
+cmake_minimum_required(VERSION 3.10)
+project(user Fortran)
+find_package(mmb CONFIG REQUIRED)
+add_executable(program $MMB_SRCDIR/examples/placement.f90)
+target_link_libraries(program mmb::fortran)
+PROJECT
+    cmake -S "$tap_dir/project" -B "$tap_dir/project/b" -Dmmb_DIR="$(dirname "$(find "$stage" -name mmb-config.cmake)")" &&
+        cmake --build "$tap_dir/project/b" && LD_LIBRARY_PATH=$(dirname "$library") "$tap_dir/project/b/program"
+}
+
 refuses_another_version() {
     for version in 99.0 0.99; do
         ! with_cmake $version >"$tap_dir/refusal" 2>&1 && grep -q 'not accepted' "$tap_dir/refusal" || return 1
@@ -70,5 +95,11 @@ else
     tap_run 'a C++ program by find_package' with_cmake ''
     tap_run 'a C++ program by find_package with a version' with_cmake "${MMB_VERSION:-0.1.0}"
     tap_run 'find_package refuses another version' refuses_another_version
+    if test -n "$(find "$stage" -name libmmb_fortran.so)" && command -v gfortran >/dev/null; then
+        tap_run 'the Fortran example by pkg-config' fortran_by_pkg_config
+        tap_run 'the Fortran example by find_package' fortran_by_cmake
+    else
+        tap_skip 'the Fortran example' 'it was built without gfortran'
+    fi
 fi
 tap_done
