@@ -48,15 +48,17 @@ static void passthrough_close(struct mmb_allocator *allocator)
     mmb_meta_free(self, sizeof *self);
 }
 
-static void count_in(struct passthrough *self, struct mmb_chunk *chunk, size_t n_bytes)
+/* A block that replaces another is no higher peak until the other one's part is gone. */
+static void count_in(struct passthrough *self, struct mmb_chunk *chunk,
+                     const struct mmb_request *request)
 {
     mmb_lock_acquire(&self->lock);
     mmb_list_push_back(&self->chunks, &chunk->link);
     self->stats.total_allocations++;
     self->stats.live_count++;
-    self->stats.live_bytes += n_bytes;
-    if (self->stats.live_bytes > self->stats.peak_bytes)
-        self->stats.peak_bytes = self->stats.live_bytes;
+    self->stats.live_bytes += request->n_bytes;
+    if (self->stats.live_bytes - request->prepaid > self->stats.peak_bytes)
+        self->stats.peak_bytes = self->stats.live_bytes - request->prepaid;
     mmb_lock_release(&self->lock);
 }
 
@@ -107,7 +109,7 @@ static mmbError passthrough_allocate(struct mmb_allocator *allocator,
     error = make_record(self, chunk, request, out_record);
     if (error)
         goto give_back;
-    count_in(self, chunk, n_bytes);
+    count_in(self, chunk, request);
     return MMB_OK;
 give_back:
     mmb_source_return(chunk);

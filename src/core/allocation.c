@@ -74,8 +74,10 @@ mmbError mmb_interface_allocate(mmbMemInterface *interface, const struct mmb_wis
                                 mmbAllocation **out_record)
 {
     mmbError error = mmb_allocation_check_size(wish->n_bytes, "allocate");
-    if (error)
+    if (error) {
+        atomic_fetch_add_explicit(&interface->refused, 1, memory_order_relaxed);
         return error;
+    }
     struct mmb_request request = {wish->n_bytes, wish->alignment, 0};
     int domain = wish->domain;
     do {

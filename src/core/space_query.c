@@ -49,7 +49,7 @@ static bool is_of(const mmbMemSpace *space, mmbMemLayer layer, mmbExecutionConte
 
 mmbMemSpace *mmb_space_default(mmbMemLayer layer, mmbExecutionContext context)
 {
-    mmbMemSpace *registered = NULL;
+    mmbMemSpace *registered = NULL, *created = NULL;
     MMB_LIST_FOR_EACH (node, &mmb_registry.spaces) {
         mmbMemSpace *space = space_of(node);
         if (!is_of(space, layer, context))
@@ -58,8 +58,10 @@ mmbMemSpace *mmb_space_default(mmbMemLayer layer, mmbExecutionContext context)
             return space;
         if (space->origin == MMB_SPACE_REGISTERED && !registered)
             registered = space;
+        if (!created)
+            created = space;
     }
-    return registered;
+    return registered ? registered : created;
 }
 
 static mmbMemSpace *find_size(mmbMemLayer layer, mmbExecutionContext context, size_t n_bytes)
