@@ -49,7 +49,7 @@ static bool is_of(const mmbMemSpace *space, mmbMemLayer layer, mmbExecutionConte
 
 mmbMemSpace *mmb_space_default(mmbMemLayer layer, mmbExecutionContext context)
 {
-    mmbMemSpace *registered = NULL, *created = NULL;
+    mmbMemSpace *registered = NULL;
     MMB_LIST_FOR_EACH (node, &mmb_registry.spaces) {
         mmbMemSpace *space = space_of(node);
         if (!is_of(space, layer, context))
@@ -58,10 +58,8 @@ mmbMemSpace *mmb_space_default(mmbMemLayer layer, mmbExecutionContext context)
             return space;
         if (space->origin == MMB_SPACE_REGISTERED && !registered)
             registered = space;
-        if (!created)
-            created = space;
     }
-    return registered ? registered : created;
+    return registered;
 }
 
 static mmbMemSpace *find_size(mmbMemLayer layer, mmbExecutionContext context, size_t n_bytes)
