@@ -12,6 +12,7 @@ struct info_interface {
     const char *name; /* NULL: it has none */
     const char *backend, *strategy;
     size_t live_bytes, live_count, reserved_bytes;
+    size_t peak_bytes, n_allocated, n_freed, n_refused, n_chunks;
 };
 
 struct info_space {
@@ -46,7 +47,18 @@ struct info_style {
 bool info_take(struct info *info);
 void info_drop(struct info *info);
 
+/* "512 B", "1.5 GiB": rounded down. Returns text. */
+#define INFO_BYTES_TEXT 16 /* "1023.9 EiB" and the final 0 */
+const char *info_format_bytes(char text[INFO_BYTES_TEXT], size_t n_bytes);
+/* What is used of a limit. Returns text. */
+#define INFO_BAR_CELLS 24u
+#define INFO_BAR_TEXT  (INFO_BAR_CELLS * 4 + 1)
+const char *info_format_bar(char text[INFO_BAR_TEXT], size_t used, size_t limit,
+                            const struct info_style *style);
+
 void info_print_text(FILE *out, const struct info *info, const struct info_style *style);
 void info_print_json(FILE *out, const struct info *info);
+/* A picture; false when it could not be written. */
+bool info_print_svg(FILE *out, const struct info *info, const char *title);
 
 #endif

@@ -41,6 +41,11 @@ static bool take_interface(const mmbMemSpace *space, size_t index, struct info_i
     out->live_bytes = stats.live_bytes;
     out->live_count = stats.live_count;
     out->reserved_bytes = stats.reserved_bytes;
+    out->peak_bytes = stats.peak_bytes;
+    out->n_allocated = stats.total_allocations;
+    out->n_freed = stats.total_frees;
+    out->n_refused = stats.refused;
+    out->n_chunks = stats.chunks;
     return true;
 }
 

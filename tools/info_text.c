@@ -3,12 +3,9 @@
  * eighths of a block where the terminal can show them, so that a little use is seen too. */
 #include "tools/info.h"
 
-#define BAR_CELLS  24u
-#define BYTES_TEXT 16 /* "1023.9 EiB" and the final 0 */
-#define BAR_TEXT   (BAR_CELLS * 4 + 1)
-#define EIGHTHS    8u
+#define EIGHTHS 8u
 
-static const char *format_bytes(char text[BYTES_TEXT], size_t n_bytes)
+const char *info_format_bytes(char text[INFO_BYTES_TEXT], size_t n_bytes)
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
     size_t unit = 0, scaled = n_bytes, rest = 0;
@@ -19,16 +16,16 @@ static const char *format_bytes(char text[BYTES_TEXT], size_t n_bytes)
     }
     size_t tenths = rest * 10 / 1024;
     if (tenths != 0)
-        snprintf(text, BYTES_TEXT, "%zu.%zu %s", scaled, tenths, units[unit]);
+        snprintf(text, INFO_BYTES_TEXT, "%zu.%zu %s", scaled, tenths, units[unit]);
     else
-        snprintf(text, BYTES_TEXT, "%zu %s", scaled, units[unit]);
+        snprintf(text, INFO_BYTES_TEXT, "%zu %s", scaled, units[unit]);
     return text;
 }
 
 /* Used eighths of cells, at least one when anything is used, all only when nothing is left. */
 static size_t bar_eighths(size_t used, size_t limit)
 {
-    const size_t whole = BAR_CELLS * EIGHTHS;
+    const size_t whole = INFO_BAR_CELLS * EIGHTHS;
     if (used == 0 || limit == 0)
         return 0;
     if (used >= limit)
@@ -39,8 +36,10 @@ static size_t bar_eighths(size_t used, size_t limit)
     return eighths < whole ? eighths : whole - 1;
 }
 
-static void format_bar(char text[BAR_TEXT], size_t eighths, const struct info_style *style)
+const char *info_format_bar(char text[INFO_BAR_TEXT], size_t used, size_t limit,
+                            const struct info_style *style)
 {
+    const size_t eighths = bar_eighths(used, limit);
     static const char *const parts[EIGHTHS] = {
         "",
         "\xe2\x96\x8f", /* U+258F, an eighth of a block, down to U+2589, seven of them */
@@ -52,15 +51,16 @@ static void format_bar(char text[BAR_TEXT], size_t eighths, const struct info_st
         "\xe2\x96\x89",
     };
     size_t at = 0;
-    for (size_t cell = 0; cell < BAR_CELLS; cell++) {
+    for (size_t cell = 0; cell < INFO_BAR_CELLS; cell++) {
         size_t filled = eighths > cell * EIGHTHS ? eighths - cell * EIGHTHS : 0;
         const char *sign;
         if (style->is_utf8)
             sign = filled >= EIGHTHS ? "\xe2\x96\x88" : filled ? parts[filled] : "\xc2\xb7";
         else
             sign = filled >= EIGHTHS ? "#" : filled ? "+" : ".";
-        at += (size_t)snprintf(text + at, BAR_TEXT - at, "%s", sign);
+        at += (size_t)snprintf(text + at, INFO_BAR_TEXT - at, "%s", sign);
     }
+    return text;
 }
 
 static const char *plural(size_t n)
@@ -70,10 +70,10 @@ static const char *plural(size_t n)
 
 static void print_layer(FILE *out, const mmbLayerInfo *layer)
 {
-    char total[BYTES_TEXT];
+    char total[INFO_BYTES_TEXT];
     fprintf(out, "  %-8s", layer->name);
     if (layer->total_bytes != 0)
-        fprintf(out, " %10s", format_bytes(total, layer->total_bytes));
+        fprintf(out, " %10s", info_format_bytes(total, layer->total_bytes));
     else
         fprintf(out, " %10s", "size ?");
     fprintf(out, "  %3zu domain%-1s", layer->domains, plural(layer->domains));
@@ -90,24 +90,25 @@ static void print_layer(FILE *out, const mmbLayerInfo *layer)
 
 static void print_interface(FILE *out, const struct info_interface *interface)
 {
-    char live[BYTES_TEXT], reserved[BYTES_TEXT];
+    char live[INFO_BYTES_TEXT], reserved[INFO_BYTES_TEXT];
     fprintf(out, "      %s: %s over %s, %s in %zu block%s, %s taken\n",
             interface->name ? interface->name : "(no name)", interface->strategy,
-            interface->backend, format_bytes(live, interface->live_bytes), interface->live_count,
-            plural(interface->live_count), format_bytes(reserved, interface->reserved_bytes));
+            interface->backend, info_format_bytes(live, interface->live_bytes),
+            interface->live_count, plural(interface->live_count),
+            info_format_bytes(reserved, interface->reserved_bytes));
 }
 
 static void print_space(FILE *out, const struct info_space *space, const struct info_style *style)
 {
-    char used[BYTES_TEXT], limit[BYTES_TEXT], bar[BAR_TEXT];
+    char used[INFO_BYTES_TEXT], limit[INFO_BYTES_TEXT], bar[INFO_BAR_TEXT];
     const mmbSpaceInfo *info = &space->info;
     fprintf(out, "  %-8s %-7s ", space->layer, space->context);
     if (info->limit == MMB_NO_LIMIT) {
-        fprintf(out, "%s used, no limit\n", format_bytes(used, info->used));
+        fprintf(out, "%s used, no limit\n", info_format_bytes(used, info->used));
     } else {
-        format_bar(bar, bar_eighths(info->used, info->limit), style);
-        fprintf(out, "[%s] %s of %s used\n", bar, format_bytes(used, info->used),
-                format_bytes(limit, info->limit));
+        info_format_bar(bar, info->used, info->limit, style);
+        fprintf(out, "[%s] %s of %s used\n", bar, info_format_bytes(used, info->used),
+                info_format_bytes(limit, info->limit));
     }
     for (size_t i = 0; i < space->n_interfaces; i++)
         print_interface(out, &space->interfaces[i]);

@@ -130,9 +130,13 @@ static void test_info_text_scales_sizes(void)
 
 static void test_info_text_shows_interfaces_and_reasons(void)
 {
-    struct info_interface interfaces[] = {
-        {"fields", "MMAP", "SCALABLE_PAGE", 3 * 1024, 2, (size_t)4 << 20},
-        {NULL, "MALLOC", "PASSTHROUGH", 0, 0, 0}};
+    struct info_interface interfaces[] = {{.name = "fields",
+                                           .backend = "MMAP",
+                                           .strategy = "SCALABLE_PAGE",
+                                           .live_bytes = 3 * 1024,
+                                           .live_count = 2,
+                                           .reserved_bytes = (size_t)4 << 20},
+                                          {.backend = "MALLOC", .strategy = "PASSTHROUGH"}};
     struct info_space space = {
         .layer = "DRAM", .context = "CPU", .interfaces = interfaces, .n_interfaces = 2};
     space.info.limit = MMB_NO_LIMIT;

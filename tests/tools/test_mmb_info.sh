@@ -135,6 +135,85 @@ with() {
     fi
 }
 
+# ---- pictures and running processes ----
+
+svg_is_xml() {
+    run 0 --svg "$tap_dir/picture.svg" && says_nothing out && says_nothing err &&
+        python3 -c 'import sys, xml.dom.minidom as d; d.parse(sys.argv[1])' "$tap_dir/picture.svg"
+}
+
+svg_to_stdout() {
+    run 0 --svg - && grep -q '^<svg ' "$tap_dir/out" && grep -q '>MMAP<' "$tap_dir/out"
+}
+
+svg_of_another_machine() {
+    run 0 --svg - --topology "$machines/hbm-by-bandwidth.xml" && grep -q '>HBM<' "$tap_dir/out" &&
+        grep -q '32 GiB, 409600 MiB/s, 120 ns, discovered' "$tap_dir/out"
+}
+
+svg_that_cannot_be_written() {
+    run 1 --svg /nonexistent/picture.svg && grep -q 'No such file' "$tap_dir/err"
+}
+
+# looked_at COMMAND...: runs it while a program publishes; its number is in $pid.
+looked_at() {
+    mkfifo "$tap_dir/end"
+    MMB_PUBLISH=$tap_dir "$MMB_BUILDDIR/tests/tools/publisher" <"$tap_dir/end" >"$tap_dir/ready" &
+    pid=$!
+    exec 9>"$tap_dir/end"
+    until test -s "$tap_dir/ready" && grep -qs looked-at "$tap_dir/mmb-stats.$pid"; do
+        kill -0 $pid || break
+    done
+    status_of_test=0
+    MMB_PUBLISH=$tap_dir "$@" || status_of_test=$?
+    exec 9>&-
+    wait $pid || status_of_test=1
+    rm "$tap_dir/end"
+    return $status_of_test
+}
+
+live_by_number() {
+    run 0 --live "$pid" && grep -q "process $pid\$" "$tap_dir/out" &&
+        grep -q 'DRAM *CPU .* 1000 B of 3.9 KiB used, peak 1000 B' "$tap_dir/out" &&
+        grep -qE '^    looked-at .* 1000 B +1000 B +1 +0 +0 +0 ' "$tap_dir/out"
+}
+
+live_by_name() {
+    run 0 --live "$(sed -n 's/^process	[0-9]*	\([^	]*\).*/\1/p' "$MMB_PUBLISH/mmb-stats.$pid")" --count 1 &&
+        grep -q "process $pid\$" "$tap_dir/out"
+}
+
+live_as_json() {
+    run 0 --live "$pid" --json && grep -q '"limit":4000,"used":1000' "$tap_dir/out"
+}
+
+live_as_svg() {
+    run 0 --live "$pid" --svg - && grep -q 'looked-at: ' "$tap_dir/out"
+}
+
+live_of_nobody() {
+    run 1 --live 1 && says_nothing out && grep -q 'MMB_PUBLISH=1' "$tap_dir/err" &&
+        run 1 --live no-such-program && grep -q 'MMB_PUBLISH=1' "$tap_dir/err"
+}
+
+live_of_a_damaged_file() {
+    ln -s /etc/passwd "$tap_dir/mmb-stats.$$"
+    run 1 --live $$ && says_nothing out || return 1
+    rm "$tap_dir/mmb-stats.$$"
+    echo 'mmb-stats 1' >"$tap_dir/mmb-stats.$$"
+    run 1 --live $$ && says_nothing out && grep -q 'no statistics' "$tap_dir/err" || return 1
+    rm "$tap_dir/mmb-stats.$$"
+}
+
+damaged_file() {
+    MMB_PUBLISH=$tap_dir
+    export MMB_PUBLISH
+    live_of_a_damaged_file
+    result=$?
+    unset MMB_PUBLISH
+    return $result
+}
+
 broken=$tap_dir/broken.xml
 echo '<topology' >"$broken"
 tap_run 'the text has layers, spaces and backends' text_has_its_parts
@@ -156,10 +235,26 @@ if command -v python3 >/dev/null; then
     with_discovery 'the JSON of a machine with devices' json_of_another_machine devices \
         DRAM,17179869184,1 GDRAM,66571993088,5 SSD,3072000000,2
 fi
+with python3 'the picture is XML' svg_is_xml
+tap_run 'the picture on standard output' svg_to_stdout
+with_discovery 'the picture of another machine' svg_of_another_machine
+tap_run 'a picture that cannot be written' svg_that_cannot_be_written
+if test -x "$MMB_BUILDDIR/tests/tools/publisher"; then
+    tap_run 'a running process by its number' looked_at live_by_number
+    tap_run 'a running process by its name' looked_at live_by_name
+    tap_run 'a running process as JSON' looked_at live_as_json
+    tap_run 'a running process as a picture' looked_at live_as_svg
+fi
+tap_run 'a process that publishes nothing' live_of_nobody
+tap_run 'a damaged file' damaged_file
 tap_run 'the version' version_is_printed
 tap_run 'the help' help_goes_to_stdout
 tap_run 'an unknown option' misuse_is_refused --nonsense
 tap_run 'an option without its file' misuse_is_refused --topology
+tap_run 'two forms at once' misuse_is_refused --json --svg -
+tap_run 'a process of another machine' misuse_is_refused --live 1 --topology x
+tap_run 'a count of nothing' misuse_is_refused --count 3
+tap_run 'a count that is none' misuse_is_refused --live 1 --count 0
 tap_run 'an argument too many' misuse_is_refused --json more
 with_discovery 'a missing file' file_is_refused /nonexistent/machine.xml 'No such file'
 with_discovery 'a broken file' file_is_refused "$broken" "$broken"
