@@ -9,6 +9,7 @@
 #include "layers/host/file.h"
 #include "layers/host/malloc.h"
 #include "layers/host/mmap.h"
+#include "layers/shm/shm.h"
 #ifdef MMB_HAVE_HWLOC
 #include "layers/hwloc/probe.h"
 #endif
@@ -26,6 +27,7 @@ const struct mmb_backend_ops *const mmb_builtin_backends[] = {
     &mmb_malloc_backend,
     &mmb_mmap_backend,
     &mmb_array_backend,
+    &mmb_shm_backend,
     &mmb_file_backend,
 #ifdef MMB_HAVE_NUMA
     &mmb_numa_backend,

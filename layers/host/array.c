@@ -9,6 +9,7 @@
  * and cannot fail. */
 #include "layers/host/array.h"
 #include <stdint.h>
+#include "layers/host/array_shared.h"
 #include "layers/host/host.h"
 #include "src/base/checked.h"
 #include "src/base/error.h"
@@ -72,11 +73,6 @@ __attribute__((unused)) static bool array_is_valid(const struct array *array)
 
 static mmbError check_options(const mmbBackendOptions *options)
 {
-    if (options->array.mode != 0)
-        return mmb_fail(MMB_UNSUPPORTED,
-                        "array backend: a shared heap in an array (mode %d) is "
-                        "not available in this version",
-                        (int)options->array.mode);
     if (!options->array.base || options->array.bytes == 0)
         return mmb_fail(MMB_INVALID_ARG, "array backend: base %p, %zu B: no array",
                         options->array.base, options->array.bytes);
@@ -85,7 +81,7 @@ static mmbError check_options(const mmbBackendOptions *options)
         return mmb_fail(MMB_INVALID_ARG,
                         "array backend: base %p, %zu B: ends beyond the last address",
                         options->array.base, options->array.bytes);
-    if (options->array.header_bytes != 0 || options->array.id != 0)
+    if (options->array.mode == 0 && (options->array.header_bytes != 0 || options->array.id != 0))
         return mmb_fail(MMB_INVALID_ARG,
                         "array backend: header bytes and id are for shared heaps (mode not 0)");
     return mmb_host_options_unused(options, OPTION_WORDS, "array");
@@ -137,6 +133,8 @@ static mmbError open_backend(const struct mmb_backend_request *request, struct m
     mmbError error = check_options(options);
     if (error != MMB_OK)
         return error;
+    if (options->array.mode != 0)
+        return mmb_array_shared_open(request, out);
     uintptr_t base = (uintptr_t)options->array.base, start;
     if (!mmb_round_up_size(base, GRANULARITY, &start) || start - base >= options->array.bytes)
         return mmb_fail(MMB_INVALID_ARG,

@@ -78,7 +78,7 @@ mmbError mmb_interface_allocate(mmbMemInterface *interface, const struct mmb_wis
         atomic_fetch_add_explicit(&interface->refused, 1, memory_order_relaxed);
         return error;
     }
-    struct mmb_request request = {wish->n_bytes, wish->alignment, 0};
+    struct mmb_request request = {wish->n_bytes, wish->alignment, 0, wish->thread};
     int domain = wish->domain;
     do {
         error = allocate_from(interface, domain, &request, out_record);
@@ -112,7 +112,7 @@ allocate_slowly(size_t n_bytes, mmbMemInterface *interface, mmbAllocation **out_
         return error;
     if (!out_allocation)
         return mmb_fail(MMB_INVALID_ARG, "allocate: out_allocation is NULL");
-    const struct mmb_wish wish = {n_bytes, DEFAULT_ALIGNMENT, -1};
+    const struct mmb_wish wish = {n_bytes, DEFAULT_ALIGNMENT, -1, 0};
     return mmb_interface_allocate(interface, &wish, out_allocation);
 }
 
@@ -174,7 +174,7 @@ static mmbError check_options(const mmbMemInterface *interface, const mmbAllocat
                         options->alignment);
     if (options->stream)
         return mmb_fail(MMB_INVALID_ARG, "allocate: stream is reserved and must be NULL");
-    if (options->thread)
+    if (options->thread && !interface->allocator->ops->free_for)
         return mmb_fail(MMB_UNSUPPORTED, "allocate: the interface serves no named threads");
     return check_domain(interface, options->domain);
 }
@@ -212,7 +212,7 @@ mmbError mmb_allocate_opts(size_t n_bytes, mmbMemInterface *interface,
     if (error)
         return error;
     mmbAllocation *record;
-    const struct mmb_wish wish = {n_bytes, known.alignment, known.domain};
+    const struct mmb_wish wish = {n_bytes, known.alignment, known.domain, known.thread};
     error = mmb_interface_allocate(interface, &wish, &record);
     if (error)
         return error;
@@ -331,6 +331,21 @@ mmbError mmb_free(mmbAllocation *allocation)
     return __builtin_expect(mmb_hot_free(allocation), 1) ? MMB_OK : free_slowly(allocation);
 }
 
+/* Plain blocks by the thread's cache; of what has an extension only the data has a thread. */
+static mmbError free_for(mmbAllocation *allocation, uint64_t thread)
+{
+    mmbError error = mmb_allocation_check(allocation, "free");
+    if (error)
+        return error;
+    struct mmb_allocator *allocator = mmb_record_allocator(allocation);
+    struct mmb_extension view;
+    if (!allocator->ops->free_for)
+        return mmb_fail(MMB_UNSUPPORTED, "free: the interface serves no named threads");
+    if (mmb_record_view(allocation, &view))
+        return mmb_allocation_release(allocation, "free");
+    return allocator->ops->free_for(allocator, allocation, mmb_record_bytes(allocation), thread);
+}
+
 mmbError mmb_free_opts(mmbAllocation *allocation, const mmbAllocateOptions *options)
 {
     mmbAllocateOptions known = MMB_ALLOCATE_OPTIONS_INIT;
@@ -339,7 +354,5 @@ mmbError mmb_free_opts(mmbAllocation *allocation, const mmbAllocateOptions *opti
         error = mmb_struct_in(&known, sizeof known, options, sizeof known, "mmbAllocateOptions");
     if (error)
         return error;
-    if (known.thread)
-        return mmb_fail(MMB_UNSUPPORTED, "free: the interface serves no named threads");
-    return mmb_free(allocation);
+    return known.thread && allocation ? free_for(allocation, known.thread) : mmb_free(allocation);
 }

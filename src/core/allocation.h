@@ -18,6 +18,7 @@ mmbError mmb_allocation_check_size(size_t n_bytes, const char *function);
 struct mmb_wish {
     size_t n_bytes, alignment;
     int domain;
+    uint64_t thread; /* 0: the caller */
 };
 mmbError mmb_interface_allocate(mmbMemInterface *interface, const struct mmb_wish *wish,
                                 mmbAllocation **out_record);

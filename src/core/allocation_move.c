@@ -86,7 +86,8 @@ mmbError mmb_block_replace(mmbAllocation *block, size_t n_bytes, mmbMemInterface
                            mmbAllocation **out_block, size_t *out_keep)
 {
     size_t old_bytes = mmb_record_bytes(block);
-    struct mmb_request request = {n_bytes, promised_alignment(block), min_size(n_bytes, old_bytes)};
+    struct mmb_request request = {n_bytes, promised_alignment(block), min_size(n_bytes, old_bytes),
+                                  0};
     mmbAllocation *fresh;
     mmbError error = take_block(mmb_record_allocator(block), interface, &request, &fresh);
     if (error)

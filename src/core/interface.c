@@ -137,14 +137,18 @@ static struct mmb_allocator_stats stats_of(const mmbMemInterface *interface)
 
 size_t mmb_interface_live(const mmbMemInterface *interface)
 {
-    return stats_of(interface).live_count +
-           atomic_load_explicit(&interface->wrapped, memory_order_relaxed);
+    struct mmb_allocator *allocator = interface->allocator;
+    size_t live = allocator->ops->in_use ? allocator->ops->in_use(allocator)
+                                         : stats_of(interface).live_count;
+    return live + atomic_load_explicit(&interface->wrapped, memory_order_relaxed);
 }
 
 void mmb_interface_report_leaks(const mmbMemInterface *interface)
 {
     const mmbMemSpace *space = interface->space;
-    struct mmb_allocator_stats stats = stats_of(interface);
+    struct mmb_allocator_stats stats = {0};
+    if (!interface->allocator->ops->in_use) /* shared blocks stay, and are no leak */
+        stats = stats_of(interface);
     size_t wrapped = atomic_load_explicit(&interface->wrapped, memory_order_relaxed);
     if (stats.live_count + wrapped == 0)
         return;

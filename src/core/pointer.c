@@ -26,7 +26,7 @@ static mmbError check_pointers(const mmbMemInterface *interface, const char *fun
 static void *allocate(mmbMemInterface *interface, size_t n_bytes, size_t alignment)
 {
     mmbAllocation *record;
-    const struct mmb_wish wish = {n_bytes, alignment, -1};
+    const struct mmb_wish wish = {n_bytes, alignment, -1, 0};
     if (mmb_interface_allocate(interface, &wish, &record))
         return NULL;
     return address_of(record);
@@ -47,7 +47,7 @@ void *mmb_calloc(mmbMemInterface *interface, size_t count, size_t n_bytes)
         return NULL;
     }
     mmbAllocation *record;
-    const struct mmb_wish wish = {total, 16, -1};
+    const struct mmb_wish wish = {total, 16, -1, 0};
     if (mmb_interface_allocate(interface, &wish, &record))
         return NULL;
     if (mmb_memset(record, 0, 0, total)) {

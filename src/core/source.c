@@ -42,7 +42,8 @@ struct want {
 
 /* ---- life ---- */
 
-/* The user's array was his before; nothing is taken from the layer for it. */
+/* The user's array was his before; nothing is taken from the layer for it. Nor for a segment: it is
+ * no one process's, and its file system has the last word on its pages. */
 static bool takes_from_layer(mmbBackend id)
 {
     return id != MMB_BACKEND_ARRAY;
@@ -50,7 +51,7 @@ static bool takes_from_layer(mmbBackend id)
 
 static bool takes_host_memory(const struct mmb_backend *backend)
 {
-    return backend->ops->takes_host_memory && !backend->is_file;
+    return backend->ops->takes_host_memory && !backend->is_file && !backend->shared;
 }
 
 struct mmb_source *mmb_source_open(struct mmb_backend *backend, struct mmb_budget *layer_budget)
@@ -60,7 +61,7 @@ struct mmb_source *mmb_source_open(struct mmb_backend *backend, struct mmb_budge
         return NULL;
     mmbBackend id = backend->ops->id;
     source->backend = backend;
-    source->budgets[0] = takes_from_layer(id) ? layer_budget : NULL;
+    source->budgets[0] = takes_from_layer(id) && !backend->shared ? layer_budget : NULL;
     source->budgets[1] = takes_host_memory(backend) ? &mmb_host_budget : NULL;
     return source;
 }

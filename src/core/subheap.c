@@ -3,6 +3,7 @@
  * own. Opening and closing is under the registry mutex, allocating under none. */
 #include "src/core/subheap.h"
 #include <stdint.h>
+#include "interfaces/shared.h"
 #include "src/base/checked.h"
 #include "src/base/error.h"
 #include "src/base/meta.h"
@@ -92,6 +93,8 @@ static mmbError open_backend(const struct plan *plan, int domain, struct mmb_sub
         .domain_os_index = domain < 0 ? -1 : space->layer->domains[domain].os_index,
         .os_indexes = space->layer->os_indexes,
         .n_domains = space->layer->n_domains,
+        .strategy = plan->config->strategy,
+        .id_is_taken = mmb_shared_id_is_taken,
     };
     mmbError error = ops->open(&request, &heap->backend);
     if (error != MMB_OK)
@@ -124,7 +127,9 @@ static mmbError check_capacity(const struct mmb_source *source, mmbStrategy stra
 static mmbError open_allocator(const struct plan *plan, int domain, struct mmb_subheap *heap)
 {
     mmbMemSpace *space = plan->interface->space;
-    const struct mmb_allocator_ops *ops = plan->allocator_ops;
+    struct mmb_shared_segment *segment = heap->backend->shared;
+    const struct mmb_allocator_ops *ops =
+        segment ? mmb_shared_strategy_ops(segment->layout.strategy) : plan->allocator_ops;
     struct mmb_allocator_request request = {
         .base = {.ops = ops,
                  .quota = mmb_space_quota(space, domain),
@@ -132,6 +137,7 @@ static mmbError open_allocator(const struct plan *plan, int domain, struct mmb_s
                  .interface = plan->interface,
                  .domain = domain},
         .options = plan->config->strategy_opts,
+        .segment = segment,
     };
     mmbError error = check_capacity(heap->source, ops->strategy, &request.options);
     if (error == MMB_OK)
@@ -176,7 +182,7 @@ static void describe(const struct plan *plan)
     interface->backend = first->backend;
     interface->source = first->source;
     interface->backend_id = plan->backend_ops->id;
-    interface->strategy = plan->allocator_ops->strategy;
+    interface->strategy = first->allocator->ops->strategy;
     interface->host_accessible = first->backend->host_accessible;
     interface->min_alignment =
         interface->host_accessible ? HOST_ALIGNMENT : first->backend->min_alignment;

@@ -14,6 +14,7 @@
 #include "src/spi/source.h"
 
 struct mmb_allocator_ops;
+struct mmb_shared_segment;
 
 /* First member of every strategy's instance. `slot` is the allocator's number in the allocator
  * table (mmb_allocator_at); every record it makes carries it. */
@@ -30,6 +31,7 @@ struct mmb_allocator {
 struct mmb_allocator_request {
     struct mmb_allocator base;
     mmbStrategyOptions options;
+    struct mmb_shared_segment *segment; /* where the heap's own data lies, or NULL */
 };
 
 /* Where a block's bytes are. */
@@ -40,11 +42,13 @@ struct mmb_block {
 };
 
 /* What to allocate: n_bytes >= 1; alignment is a power of two, at least 1. `prepaid` bytes are
- * charged already: by the block that this one will replace. */
+ * charged already: by the block that this one will replace. `thread` is whose cache serves, 0 the
+ * caller; only for tables with free_for. */
 struct mmb_request {
     size_t n_bytes;
     size_t alignment;
     size_t prepaid;
+    uint64_t thread;
 };
 
 struct mmb_allocator_stats {
@@ -119,6 +123,17 @@ struct mmb_allocator_ops {
      * finds nothing half done. The quota is stopped before. They come together. */
     void (*fork_lock)(struct mmb_allocator *allocator);
     void (*fork_unlock)(struct mmb_allocator *allocator);
+
+    /* Optional: what of this process still needs the heap when its blocks stay without it: slices,
+     * holds, copies. NULL: every live block does. */
+    size_t (*in_use)(struct mmb_allocator *allocator);
+    /* Optional: the handle of the live block that starts at an offset of its one chunk.
+     * MMB_INVALID_ALLOCATION, MMB_CORRUPT, MMB_OUT_OF_MEMORY. */
+    mmbError (*import)(struct mmb_allocator *allocator, uint64_t offset,
+                       mmbAllocation **out_record);
+    /* Optional: free, by a thread's cache. */
+    mmbError (*free_for)(struct mmb_allocator *allocator, mmbAllocation *record, size_t n_bytes,
+                         uint64_t thread);
 
     /* Optional: which magazines serve which sizes. `hot` is cleared before. */
     void (*fill_hot)(struct mmb_allocator *allocator, struct mmb_hot *hot);

@@ -11,6 +11,7 @@
 #include "src/spi/memory.h"
 
 struct mmb_backend_ops;
+struct mmb_shared_segment;
 struct mmb_stream_ops;
 
 /* First member of every backend's instance. `bounded`: total bytes that all live ranges together
@@ -23,6 +24,7 @@ struct mmb_backend {
     bool host_accessible; /* memory.host is never NULL */
     bool has_no_pointers; /* memory.address is only a key (cl_mem) */
     bool is_file; /* its ranges lie in files: not this system's memory, whatever its table is for */
+    struct mmb_shared_segment *shared; /* its one range, which carries its own heap; or NULL */
 };
 
 /* Read during open only. */
@@ -35,6 +37,8 @@ struct mmb_backend_request {
     int domain_os_index;              /* NUMA node or device of `domain`, or -1 */
     const int *os_indexes;            /* of all of the layer's domains, in its order */
     size_t n_domains;                 /* 0: none is known */
+    mmbStrategy strategy;             /* as asked for: memory that carries its heap is made for one */
+    bool (*id_is_taken)(uint32_t id); /* a shared heap of that id is attached in this process */
 };
 
 struct mmb_backend_ops {

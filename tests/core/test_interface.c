@@ -259,7 +259,7 @@ static const struct {
     {"a space as fallback", put_space_as_fallback, MMB_INVALID_INTERFACE},
     {"dead fallback", put_dead_fallback, MMB_INVALID_INTERFACE},
     {"region provider", put_provider, MMB_INVALID_ARG},
-    {"shm", put_shm, MMB_UNSUPPORTED},
+    {"shm without URL", put_shm, MMB_INVALID_ARG},
     {"device memory in DRAM", put_cuda, MMB_UNSUPPORTED},
 };
 

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The strategies over a shared segment (src/shared/layout.h), as this process has them.
+ *
+ * A cache owns spans in the name of one owner slot. The scalable page has one cache, the
+ * thread-local strategy one per thread; each has its own lock. A shadow is what this process knows
+ * of a span: the handles of its blocks and, where one of its caches owns it, which may be free. A
+ * handle is a free-standing record that stays with its block; it is valid while the block is live
+ * and has the generation that the record was made for. */
+#ifndef MMB_INTERFACES_SHARED_H
+#define MMB_INTERFACES_SHARED_H
+#include <stdatomic.h>
+#include "src/base/list.h"
+#include "src/base/lock.h"
+#include "src/base/thread_model.h"
+#include "src/shared/segment.h"
+#include "src/spi/allocator.h"
+
+/* In the low bits of a record's home, which are the hot path's for PLAIN records only. */
+#define MMB_SHARED_GENERATION 0xffu
+#define MMB_SHARED_CHARGED    0x100u /* its bytes are charged in this process */
+
+struct mmb_shared_cache;
+
+struct mmb_shadow {
+    struct mmb_shared_span span;
+    struct mmb_shared_cache *cache; /* of this process that owns it, or NULL */
+    struct mmb_list link;           /* in the cache's list of the class */
+    uint64_t open;                  /* words that may have free blocks, but the bin's */
+    uint32_t n_taken;               /* as the owner knows */
+    mmbAllocation *records[];       /* by block */
+};
+
+struct mmb_shared_bin {
+    struct mmb_shadow *shadow;
+    uint64_t mask; /* free blocks of the word */
+    uint32_t word;
+};
+
+#define MMB_SHARED_LISTS      (MMB_SHARED_CLASSES_MAX + 1) /* the last: large blocks */
+#define MMB_SHARED_LIST_LARGE MMB_SHARED_CLASSES_MAX
+#define MMB_SHARED_NO_SLOT    UINT32_MAX
+
+/* All but link, thread and is_idle (heap->caches_lock) under `lock`. */
+struct mmb_shared_cache {
+    struct mmb_lock lock;
+    struct mmb_list link;
+    struct mmb_shared_heap *heap;
+    uint64_t thread; /* whose; 0: nobody's */
+    bool is_idle;    /* its thread is gone */
+    uint32_t slot;
+    uint16_t number; /* of the heap's caches, from 1 on */
+    size_t owed;     /* bytes that others freed; uncharged when the lock is released */
+    struct mmb_shared_bin bins[MMB_SHARED_CLASSES_MAX];
+    struct mmb_list spans[MMB_SHARED_LISTS];
+};
+
+struct mmb_shared_heap {
+    struct mmb_allocator base;
+    struct mmb_shared_segment *segment;
+    struct mmb_chunk *chunk; /* the whole segment */
+    struct mmb_list link;    /* in the list of heaps by id (shared_ids.c) */
+    bool per_thread;
+    bool is_lost; /* after a fork, when no slot was left for the child */
+    void (*collect)(struct mmb_shared_heap *heap); /* what others freed, and empty memory */
+    struct mmb_thread_key key;
+    struct mmb_lock caches_lock;
+    struct mmb_list caches;
+    uint16_t n_caches;
+    struct mmb_shared_cache *main; /* in the process's own slot */
+    struct mmb_lock shadows_lock;
+    struct mmb_shadow **shadows; /* by granule */
+    uint16_t *owned;             /* by granule: number of the cache here that owns it, or 0 */
+    size_t table_bytes;
+    _Atomic size_t debt; /* charged for what a forked child does not own */
+    _Atomic size_t n_allocations, n_frees, peak;
+};
+
+static inline struct mmb_shared_heap *mmb_shared_heap_of(struct mmb_allocator *allocator)
+{
+    return (struct mmb_shared_heap *)allocator;
+}
+
+/* ---- caches (shared_cache.c) ---- */
+
+mmbError mmb_shared_caches_open(struct mmb_shared_heap *heap);
+void mmb_shared_caches_close(struct mmb_shared_heap *heap);
+/* The cache that serves a thread; 0: the caller. Never NULL. */
+struct mmb_shared_cache *mmb_shared_cache_for(struct mmb_shared_heap *heap, uint64_t thread);
+void mmb_shared_cache_lock(struct mmb_shared_cache *cache);
+void mmb_shared_cache_unlock(struct mmb_shared_cache *cache);
+
+/* ---- blocks (shared_block.c); the cache's lock is held ---- */
+
+struct mmb_shared_block {
+    struct mmb_shadow *shadow;
+    uint32_t index;
+};
+
+/* A free block that nobody else will take; nothing has changed in the segment. *out_largest: the
+ * longest free run in granules, when there is none. */
+bool mmb_shared_block_take(struct mmb_shared_cache *cache, const struct mmb_shared_want *want,
+                           struct mmb_shared_block *out, uint32_t *out_largest);
+void mmb_shared_block_untake(struct mmb_shared_cache *cache, const struct mmb_shared_block *block);
+/* Makes it live: the one store that counts. */
+void mmb_shared_block_commit(const struct mmb_shared_block *block);
+/* Of a span of the cache. False: it was freed already. */
+bool mmb_shared_block_free(struct mmb_shared_cache *cache, struct mmb_shadow *shadow,
+                           uint32_t index);
+/* Takes what others freed in the cache's spans, and gives empty spans back. */
+void mmb_shared_cache_collect(struct mmb_shared_cache *cache);
+/* The same in all caches, and spans of the dead and detached. No lock is held. */
+void mmb_shared_heap_collect(struct mmb_shared_heap *heap);
+
+/* ---- shadows and handles (shared_shadow.c) ---- */
+
+/* For a span that a cache has just made. NULL: no metadata. */
+struct mmb_shadow *mmb_shadow_make(struct mmb_shared_heap *heap, const struct mmb_shared_span *span,
+                                   struct mmb_shared_cache *cache);
+void mmb_shadow_drop(struct mmb_shared_heap *heap, struct mmb_shadow *shadow);
+/* The record for a block that is about to be live, its generation counted up; the cache's lock is
+ * held. NULL: no metadata. */
+mmbAllocation *mmb_shadow_record(struct mmb_shared_heap *heap,
+                                 const struct mmb_shared_block *block);
+/* The handle of the live block that starts at the offset. MMB_INVALID_ALLOCATION, MMB_CORRUPT,
+ * MMB_OUT_OF_MEMORY. */
+mmbError mmb_shadow_import(struct mmb_shared_heap *heap, uint64_t offset, mmbAllocation **out);
+/* The same, but the record itself where a moved handle hides one; without a detail. */
+mmbError mmb_shadow_import_raw(struct mmb_shared_heap *heap, uint64_t offset, mmbAllocation **out);
+/* Others freed it: its handle is dead. The bytes that were charged for it. */
+size_t mmb_shadow_expire(mmbAllocation *record);
+/* Takes the record away from its block: it is a moved handle from now on. */
+void mmb_shadow_detach(struct mmb_shared_heap *heap, mmbAllocation *record);
+void mmb_shadows_for_each(struct mmb_shared_heap *heap, mmb_record_visitor visit, void *user);
+/* Slices, holds, copies, and handles of other interfaces whose bytes are here. */
+size_t mmb_shadows_in_use(struct mmb_shared_heap *heap);
+/* Deletes all records. The bytes that were charged. */
+size_t mmb_shadows_close(struct mmb_shared_heap *heap);
+/* In a forked child: nothing is charged or owned here. */
+size_t mmb_shadows_disown(struct mmb_shared_heap *heap);
+
+/* ---- records, whatever the strategy (shared_record.c) ---- */
+
+static inline uint64_t mmb_shared_offset_of(const struct mmb_shared_heap *heap, const void *host)
+{
+    return (uint64_t)((const unsigned char *)host - heap->segment->base);
+}
+/* Takes the CHARGED mark away; true: it was there. */
+bool mmb_shared_uncharge_once(mmbAllocation *record);
+bool mmb_shared_record_in_use(const mmbAllocation *record);
+void mmb_shared_record_fill(const struct mmb_shared_heap *heap, mmbAllocation *record,
+                            uint64_t offset, uint8_t generation);
+/* Not a handle any more; it stays with its block. */
+void mmb_shared_record_end(mmbAllocation *record);
+void mmb_shared_record_delete(mmbAllocation *record);
+/* Charges; when the limit is reached, only after what others freed was collected. */
+mmbError mmb_shared_charge(struct mmb_shared_heap *heap, size_t n_bytes);
+void mmb_shared_pay(struct mmb_shared_heap *heap);
+void mmb_shared_count_in(struct mmb_shared_heap *heap);
+
+/* ---- heaps by id (shared_ids.c) ---- */
+
+/* MMB_EXISTS: this process has a heap of that id. */
+mmbError mmb_shared_heap_register(struct mmb_shared_heap *heap);
+void mmb_shared_heap_unregister(struct mmb_shared_heap *heap);
+/* generation 0: any. */
+struct mmb_shared_heap *mmb_shared_heap_by_id(uint32_t id, uint32_t generation);
+bool mmb_shared_id_is_taken(uint32_t id);
+
+/* ---- what core asks of a shared heap beyond the table (shared_heap.c) ---- */
+
+extern const struct mmb_allocator_ops mmb_shared_page_ops, mmb_shared_thread_ops,
+    mmb_shared_stack_ops;
+/* The table for a segment's strategy. */
+const struct mmb_allocator_ops *mmb_shared_strategy_ops(uint32_t strategy);
+mmbError mmb_shared_heap_open(const struct mmb_allocator_request *request,
+                              struct mmb_shared_heap *heap);
+void mmb_shared_heap_close(struct mmb_shared_heap *heap);
+void mmb_shared_fill_stats(struct mmb_shared_heap *heap, size_t live_bytes, size_t live_count,
+                           struct mmb_allocator_stats *out);
+
+#endif

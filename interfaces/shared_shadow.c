@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What this process knows of spans, and its handles to their blocks (shared.h).
+ *
+ * Owns the shadows and the records of their blocks. The table of shadows, and shadows that no cache
+ * here owns, are under `shadows_lock`; a shadow of a cache is the cache's, but its records are also
+ * read under shadows_lock, so it is made and dropped under both. Locks: a cache's, then
+ * shadows_lock, then the record pool's and the extensions'. A record is made before its block is
+ * live, so nobody else can ask for it meanwhile. */
+#include "interfaces/shared.h"
+#include "src/base/error.h"
+#include "src/base/meta.h"
+
+static size_t bytes_of(const struct mmb_shared_span *span)
+{
+    return sizeof(struct mmb_shadow) + span->n_blocks * sizeof(mmbAllocation *);
+}
+
+static mmbAllocation *record_of(const struct mmb_shadow *shadow, uint32_t index)
+{
+    return __atomic_load_n(&shadow->records[index], __ATOMIC_ACQUIRE);
+}
+
+static uint32_t generation_of(const mmbAllocation *record)
+{
+    return __atomic_load_n(&record->home, __ATOMIC_ACQUIRE) & MMB_SHARED_GENERATION;
+}
+
+/* ---- shadows ---- */
+
+static struct mmb_shadow *new_shadow(const struct mmb_shared_span *span,
+                                     struct mmb_shared_cache *cache)
+{
+    struct mmb_shadow *shadow = mmb_meta_alloc(bytes_of(span));
+    if (!shadow)
+        return NULL;
+    shadow->span = *span;
+    shadow->cache = cache;
+    mmb_list_init(&shadow->link);
+    return shadow;
+}
+
+/* A stale handle that is still sliced or held stays: it is refused, and goes with the library. */
+static void delete_shadow(struct mmb_shadow *shadow)
+{
+    for (uint32_t i = 0; i < shadow->span.n_blocks; i++)
+        if (shadow->records[i] && !mmb_shared_record_in_use(shadow->records[i]))
+            mmb_shared_record_delete(shadow->records[i]);
+    mmb_meta_free(shadow, bytes_of(&shadow->span));
+}
+
+/* shadows_lock held. Puts a shadow in place of what was there. */
+static void replace(struct mmb_shared_heap *heap, uint32_t granule, struct mmb_shadow *shadow)
+{
+    struct mmb_shadow *old = heap->shadows[granule];
+    heap->shadows[granule] = shadow;
+    if (old)
+        delete_shadow(old);
+}
+
+struct mmb_shadow *mmb_shadow_make(struct mmb_shared_heap *heap, const struct mmb_shared_span *span,
+                                   struct mmb_shared_cache *cache)
+{
+    struct mmb_shadow *shadow = new_shadow(span, cache);
+    if (!shadow)
+        return NULL;
+    mmb_lock_acquire(&heap->shadows_lock);
+    struct mmb_shadow *old = heap->shadows[span->granule];
+    bool is_free = !old || !old->cache; /* else the segment lies: a span of ours was given twice */
+    if (is_free) {
+        replace(heap, span->granule, shadow);
+        __atomic_store_n(&heap->owned[span->granule], cache->number, __ATOMIC_RELEASE);
+    }
+    mmb_lock_release(&heap->shadows_lock);
+    if (is_free)
+        return shadow;
+    delete_shadow(shadow);
+    return NULL;
+}
+
+void mmb_shadow_drop(struct mmb_shared_heap *heap, struct mmb_shadow *shadow)
+{
+    mmb_list_remove(&shadow->link);
+    mmb_lock_acquire(&heap->shadows_lock);
+    __atomic_store_n(&heap->owned[shadow->span.granule], 0, __ATOMIC_RELEASE);
+    shadow->cache = NULL;
+    replace(heap, shadow->span.granule, NULL);
+    mmb_lock_release(&heap->shadows_lock);
+}
+
+/* ---- handles ---- */
+
+/* A record for the block: the one that is there, unless somebody still uses it for what was in the
+ * block before. The caller orders this for the block. */
+static mmbAllocation *fresh_record(struct mmb_shadow *shadow, uint32_t index, void *host)
+{
+    mmbAllocation *record = record_of(shadow, index);
+    if (record && !mmb_shared_record_in_use(record)) {
+        mmb_shared_record_end(record);
+        return record;
+    }
+    record = mmb_record_new(host);
+    if (record)
+        __atomic_store_n(&shadow->records[index], record, __ATOMIC_RELEASE);
+    return record;
+}
+
+mmbAllocation *mmb_shadow_record(struct mmb_shared_heap *heap, const struct mmb_shared_block *block)
+{
+    struct mmb_shadow *shadow = block->shadow;
+    uint64_t offset = mmb_shared_block_offset(heap->segment, &shadow->span, block->index);
+    mmbAllocation *record = fresh_record(shadow, block->index, heap->segment->base + offset);
+    if (!record)
+        return NULL;
+    mmb_shared_generation_bump(&shadow->span, block->index);
+    mmb_shared_record_fill(heap, record, offset,
+                           mmb_shared_generation(&shadow->span, block->index));
+    return record;
+}
+
+static bool is_same_span(const struct mmb_shared_span *a, const struct mmb_shared_span *b)
+{
+    return a->granule == b->granule && a->n_granules == b->n_granules &&
+           a->class_index == b->class_index;
+}
+
+/* shadows_lock held. */
+static mmbError shadow_for(struct mmb_shared_heap *heap, const struct mmb_shared_span *span,
+                           struct mmb_shadow **out)
+{
+    struct mmb_shadow *shadow = heap->shadows[span->granule];
+    *out = shadow;
+    if (shadow && is_same_span(&shadow->span, span))
+        return MMB_OK;
+    if (shadow && shadow->cache)
+        return MMB_CORRUPT;
+    *out = new_shadow(span, NULL);
+    if (!*out)
+        return MMB_OUT_OF_MEMORY;
+    replace(heap, span->granule, *out);
+    return MMB_OK;
+}
+
+/* The handle that a program has: not a record that a moved one hides. */
+static mmbAllocation *visible(mmbAllocation *record)
+{
+    struct mmb_extension view;
+    bool is_hidden = mmb_record_view(record, &view) && view.flags & MMB_EXTENSION_HIDDEN;
+    return is_hidden ? view.parent : record;
+}
+
+/* shadows_lock held; the block was live a moment ago. */
+static mmbError import(struct mmb_shared_heap *heap, const struct mmb_shared_span *span,
+                       uint32_t index, mmbAllocation **out)
+{
+    struct mmb_shadow *shadow;
+    mmbError error = shadow_for(heap, span, &shadow);
+    if (error != MMB_OK)
+        return error;
+    uint8_t generation = mmb_shared_generation(span, index);
+    mmbAllocation *record = record_of(shadow, index);
+    if (record && mmb_record_is_live(record) && generation_of(record) == generation) {
+        *out = record;
+        return MMB_OK;
+    }
+    if (shadow->cache && record && mmb_record_is_live(record))
+        return MMB_CORRUPT; /* only this process gives it generations */
+    uint64_t offset = mmb_shared_block_offset(heap->segment, span, index);
+    record = fresh_record(shadow, index, heap->segment->base + offset);
+    if (!record)
+        return MMB_OUT_OF_MEMORY;
+    mmb_shared_record_fill(heap, record, offset, generation);
+    *out = record;
+    return mmb_record_publish(record, MMB_RECORD_STACKED, span->block_bytes, 0, 1);
+}
+
+mmbError mmb_shadow_import_raw(struct mmb_shared_heap *heap, uint64_t offset, mmbAllocation **out)
+{
+    struct mmb_shared_span span;
+    uint32_t index;
+    if (!mmb_shared_span_find(heap->segment, offset, &span, &index) ||
+        mmb_shared_block_offset(heap->segment, &span, index) != offset ||
+        !mmb_shared_block_is_live(&span, index))
+        return MMB_INVALID_ALLOCATION;
+    mmb_lock_acquire(&heap->shadows_lock);
+    mmbError error = import(heap, &span, index, out);
+    mmb_lock_release(&heap->shadows_lock);
+    return error;
+}
+
+mmbError mmb_shadow_import(struct mmb_shared_heap *heap, uint64_t offset, mmbAllocation **out)
+{
+    mmbAllocation *record;
+    mmbError error = mmb_shadow_import_raw(heap, offset, &record);
+    switch (error) {
+    case MMB_OK:
+        *out = visible(record);
+        return MMB_OK;
+    case MMB_INVALID_ALLOCATION:
+        return mmb_fail(error, "shared heap %u: no live block starts at %llu", heap->segment->id,
+                        (unsigned long long)offset);
+    case MMB_CORRUPT:
+        return mmb_fail(error, "shared heap %u: the segment contradicts itself at %llu",
+                        heap->segment->id, (unsigned long long)offset);
+    default:
+        return mmb_fail(error, "shared heap %u: no metadata for a handle", heap->segment->id);
+    }
+}
+
+size_t mmb_shadow_expire(mmbAllocation *record)
+{
+    size_t n_bytes = mmb_record_bytes(record);
+    bool charged = mmb_shared_uncharge_once(record);
+    if (!mmb_shared_record_in_use(record))
+        mmb_shared_record_end(record);
+    return charged ? n_bytes : 0;
+}
+
+void mmb_shadow_detach(struct mmb_shared_heap *heap, mmbAllocation *record)
+{
+    struct mmb_shared_span span;
+    uint32_t index;
+    uint64_t offset = mmb_shared_offset_of(heap, mmb_record_home_object(record));
+    if (!mmb_shared_span_find(heap->segment, offset, &span, &index))
+        return;
+    mmb_lock_acquire(&heap->shadows_lock);
+    struct mmb_shadow *shadow = heap->shadows[span.granule];
+    if (shadow && is_same_span(&shadow->span, &span) && shadow->records[index] == record)
+        __atomic_store_n(&shadow->records[index], NULL, __ATOMIC_RELEASE);
+    mmb_lock_release(&heap->shadows_lock);
+}
+
+/* ---- all of them ---- */
+
+typedef bool (*visit_shadow)(void *user, struct mmb_shadow *shadow);
+
+/* shadows_lock held. */
+static void each_shadow(struct mmb_shared_heap *heap, visit_shadow visit, void *user)
+{
+    for (uint32_t granule = 0; granule < heap->segment->layout.n_granules; granule++)
+        if (heap->shadows[granule] && !visit(user, heap->shadows[granule]))
+            return;
+}
+
+struct walk {
+    struct mmb_shared_heap *heap;
+    mmb_record_visitor visit;
+    void *user;
+    size_t sum;
+};
+
+static bool is_valid(const struct mmb_shadow *shadow, uint32_t index, const mmbAllocation *record)
+{
+    return record && mmb_record_is_live(record) && mmb_shared_block_is_live(&shadow->span, index) &&
+           generation_of(record) == mmb_shared_generation(&shadow->span, index);
+}
+
+static bool visit_records(void *user, struct mmb_shadow *shadow)
+{
+    struct walk *walk = user;
+    for (uint32_t i = 0; i < shadow->span.n_blocks; i++) {
+        mmbAllocation *record = record_of(shadow, i);
+        const struct mmb_block where = {
+            walk->heap->chunk, mmb_shared_block_offset(walk->heap->segment, &shadow->span, i),
+            shadow->span.block_bytes};
+        if (is_valid(shadow, i, record) && !walk->visit(walk->user, record, &where))
+            return false;
+    }
+    return true;
+}
+
+void mmb_shadows_for_each(struct mmb_shared_heap *heap, mmb_record_visitor visit, void *user)
+{
+    struct walk walk = {heap, visit, user, 0};
+    mmb_lock_acquire(&heap->shadows_lock);
+    each_shadow(heap, visit_records, &walk);
+    mmb_lock_release(&heap->shadows_lock);
+}
+
+static bool is_wanted(const struct mmb_shared_heap *heap, const mmbAllocation *record)
+{
+    struct mmb_extension view;
+    if (!mmb_record_is_live(record) || !mmb_record_view(record, &view))
+        return false;
+    bool is_foreign =
+        view.flags & MMB_EXTENSION_HIDDEN && view.parent->home / MMB_SLOT_BYTES != heap->base.slot;
+    return view.slices || view.holds || view.copies || is_foreign;
+}
+
+static bool count_in_use(void *user, struct mmb_shadow *shadow)
+{
+    struct walk *walk = user;
+    for (uint32_t i = 0; i < shadow->span.n_blocks; i++) {
+        const mmbAllocation *record = record_of(shadow, i);
+        walk->sum += record && is_wanted(walk->heap, record);
+    }
+    return true;
+}
+
+size_t mmb_shadows_in_use(struct mmb_shared_heap *heap)
+{
+    struct walk walk = {heap, NULL, NULL, 0};
+    mmb_lock_acquire(&heap->shadows_lock);
+    each_shadow(heap, count_in_use, &walk);
+    mmb_lock_release(&heap->shadows_lock);
+    return walk.sum;
+}
+
+static size_t discharge(struct mmb_shadow *shadow)
+{
+    size_t sum = 0;
+    for (uint32_t i = 0; i < shadow->span.n_blocks; i++) {
+        mmbAllocation *record = record_of(shadow, i);
+        if (record && mmb_record_is_live(record) && mmb_shared_uncharge_once(record))
+            sum += mmb_record_bytes(record);
+    }
+    return sum;
+}
+
+static bool end_shadow(void *user, struct mmb_shadow *shadow)
+{
+    struct walk *walk = user;
+    walk->sum += discharge(shadow);
+    for (uint32_t i = 0; i < shadow->span.n_blocks; i++) {
+        mmbAllocation *record = shadow->records[i];
+        mmbAllocation *handle = record && mmb_record_is_live(record) ? visible(record) : record;
+        if (handle != record)
+            mmb_shared_record_delete(handle);
+        mmb_shared_record_delete(record);
+    }
+    walk->heap->shadows[shadow->span.granule] = NULL;
+    mmb_meta_free(shadow, bytes_of(&shadow->span));
+    return true;
+}
+
+size_t mmb_shadows_close(struct mmb_shared_heap *heap)
+{
+    struct walk walk = {heap, NULL, NULL, 0};
+    each_shadow(heap, end_shadow, &walk);
+    return walk.sum;
+}
+
+static bool disown_shadow(void *user, struct mmb_shadow *shadow)
+{
+    struct walk *walk = user;
+    walk->sum += discharge(shadow);
+    shadow->cache = NULL;
+    mmb_list_init(&shadow->link);
+    walk->heap->owned[shadow->span.granule] = 0;
+    return true;
+}
+
+size_t mmb_shadows_disown(struct mmb_shared_heap *heap)
+{
+    struct walk walk = {heap, NULL, NULL, 0};
+    each_shadow(heap, disown_shadow, &walk);
+    return walk.sum;
+}
