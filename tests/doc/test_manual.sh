@@ -55,9 +55,50 @@ every_page_is_reached() {
     return $bad
 }
 
+every_function_has_a_page() {
+    sed -n 's/^ *\(mmb_[a-z0-9_]*\);.*/\1/p' "$MMB_SRCDIR/libmmb.map" | while read -r name; do
+        test -s "$MMB_BUILDDIR/doc/man3/$name.3" || echo "$name: no page"
+    done >"$tap_dir/bad"
+    cat "$tap_dir/bad"
+    test ! -s "$tap_dir/bad"
+}
+
+# mandoc has no opinion on dates here: a page is as old as its release.
+pages_are_well_formed() {
+    mandoc -T lint -W warning "$MMB_SRCDIR"/doc/man/*.[17] "$MMB_BUILDDIR"/doc/man3/*.3 2>&1 |
+        grep -v 'missing date' >"$tap_dir/bad"
+    cat "$tap_dir/bad"
+    test ! -s "$tap_dir/bad"
+}
+
+# Each option of a program's --help is in its page.
+options_are_described() {
+    sed 's/\\-/-/g' "$MMB_SRCDIR/doc/man/$1.1" >"$tap_dir/page"
+    "$MMB_BUILDDIR/tools/$1" --help | grep -o -e '--[a-z-]*[a-z]' | sort -u >"$tap_dir/options"
+    test -s "$tap_dir/options" || return 1
+    while read -r option; do
+        grep -qF -e "$option" "$tap_dir/page" || echo "$1 $option"
+    done <"$tap_dir/options" >"$tap_dir/bad"
+    cat "$tap_dir/bad"
+    test ! -s "$tap_dir/bad"
+}
+
 tap_run 'links lead somewhere' links_lead_somewhere
 tap_run 'quotes of the examples are whole' quotes_are_whole
 tap_run 'the first page leads to every page' every_page_is_reached
+tap_run 'every exported function has a page' every_function_has_a_page
+for program in mmb-info mmb-run; do
+    if test -x "$MMB_BUILDDIR/tools/$program"; then
+        tap_run "the page of $program has its options" options_are_described $program
+    else
+        tap_skip "the page of $program has its options" "no $program here"
+    fi
+done
+if command -v mandoc >/dev/null; then
+    tap_run 'pages are well formed' pages_are_well_formed
+else
+    tap_skip 'pages are well formed' 'no mandoc here'
+fi
 if command -v doxygen >/dev/null; then
     tap_run 'doxygen has no warning' has_no_warning
     tap_run 'the reference has a function' page_has interface_8h.html mmb_create_interface
