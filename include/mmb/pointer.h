@@ -13,6 +13,7 @@
 #ifndef MMB_POINTER_H
 #define MMB_POINTER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <mmb/error.h>
 #include <mmb/types.h>
@@ -103,6 +104,17 @@ MMB_API mmbError mmb_free_sized(mmbMemInterface *interface, void *ptr, size_t n_
  * @since 0.1
  */
 MMB_API size_t mmb_usable_size(mmbMemInterface *interface, const void *ptr);
+
+/**
+ * Whether an address lies in memory that the interface or its fallback has from its backend: the
+ * quick answer to whose free() a pointer wants. It tells nothing of the block there.
+ * @param interface  required
+ * @param ptr  any address
+ * @return false for an address of others, NULL and a dead interface
+ * @note Thread-safe; takes no lock, sets no detail.
+ * @since 0.1
+ */
+MMB_API bool mmb_contains_ptr(const mmbMemInterface *interface, const void *ptr);
 
 #ifdef __cplusplus
 }

@@ -59,6 +59,17 @@ mmbError mmb_allocation_find(const void *ptr, mmbAllocation **out_allocation)
     return MMB_OK;
 }
 
+bool mmb_contains_ptr(const mmbMemInterface *interface, const void *ptr)
+{
+    struct mmb_chunk *chunk = mmb_chunk_find((uintptr_t)ptr);
+    struct mmb_allocator *allocator = chunk ? chunk->allocator : NULL;
+    if (!allocator || !interface || !mmb_interface_is_live(interface))
+        return false;
+    while (interface && interface != allocator->interface)
+        interface = interface->fallback;
+    return interface != NULL;
+}
+
 /* ---- all of them ---- */
 
 struct shown {

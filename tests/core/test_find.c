@@ -54,6 +54,32 @@ static void test_find_covers_just_the_requested_bytes(void)
     }
 }
 
+static void test_contains_knows_its_memory_and_no_other(void)
+{
+    mmbMemInterface *other = lab_interface(space, MMB_STRATEGY_SCALABLE_PAGE, LAB_MMAP, 0);
+    mmbAllocation *block = lab_new(page, 100000), *foreign = lab_new(other, 100);
+    char *first = mmb_allocation_ptr(block);
+    CU_ASSERT_TRUE(mmb_contains_ptr(page, first) && mmb_contains_ptr(page, first + 99999));
+    CU_ASSERT_FALSE(mmb_contains_ptr(page, mmb_allocation_ptr(foreign)));
+    CU_ASSERT_FALSE(mmb_contains_ptr(other, first));
+    CU_ASSERT_FALSE(mmb_contains_ptr(page, &block) || mmb_contains_ptr(page, NULL));
+    CU_ASSERT_FALSE(mmb_contains_ptr(NULL, first));
+    CU_ASSERT_FALSE(mmb_contains_ptr((mmbMemInterface *)&block, first));
+    lab_free(block);
+    lab_free(foreign);
+}
+
+static void test_contains_looks_into_the_fallback(void)
+{
+    mmbMemInterfaceConfig config = MMB_MEMINTERFACE_CONFIG_DEFAULT;
+    mmbMemInterface *front;
+    config.fallback = page;
+    CU_ASSERT_EQUAL_FATAL(mmb_create_interface(space, &config, &front), MMB_OK);
+    mmbAllocation *block = lab_new(page, 100);
+    CU_ASSERT_TRUE(mmb_contains_ptr(front, mmb_allocation_ptr(block)));
+    lab_free(block);
+}
+
 /* Of wrapped objects the smallest, of equal ones the last. */
 static void test_find_prefers_the_smallest_wrapped_object(void)
 {
@@ -227,5 +253,7 @@ static void test_find_and_for_each_beside_other_threads(void)
 MMB_SUITE_WITH("core/find", set_up, tear_down, T(test_find_refuses_what_is_nobodys),
                T(test_find_covers_just_the_requested_bytes),
                T(test_find_prefers_the_smallest_wrapped_object),
+               T(test_contains_knows_its_memory_and_no_other),
+               T(test_contains_looks_into_the_fallback),
                T(test_for_each_checks_its_arguments), T(test_for_each_ends_when_told),
                T(test_for_each_without_memory), T(test_find_and_for_each_beside_other_threads))
