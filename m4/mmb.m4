@@ -69,7 +69,7 @@ AM_CONDITIONAL([HAVE_VERSION_SCRIPT], [test "x$mmb_version_script" = xyes])
 AC_SUBST([MMB_SHARED_LDFLAGS])
 ])
 
-# MMB_OPTIONAL(name, DEFINE, here|later, switch, probe)
+# MMB_OPTIONAL(name, DEFINE, here|apart|later, switch, probe)
 # Declares the switch, runs the probe unless the user said no, and settles four things: MMB_HAVE_DEFINE
 # in config.h, the automake conditional HAVE_DEFINE, DEFINE_CPPFLAGS and DEFINE_LIBS, a row of the
 # table. The probe sets mmb_found and mmb_detail and reads mmb_prefix (a directory, or empty).
@@ -79,7 +79,7 @@ m4_if([$4], [--enable-discovery],
      [AS_HELP_STRING([--enable-discovery@<:@=WISH@:>@], [find memory layers with hwloc: yes, no, auto or an install prefix @<:@auto@:>@])],
      [mmb_wish=$enableval], [mmb_wish=auto])],
   [AC_ARG_WITH([$1],
-     [AS_HELP_STRING([--with-$1@<:@=WISH@:>@], [$1 backend: yes, no, auto or an install prefix @<:@auto@:>@])],
+     [AS_HELP_STRING([--with-$1@<:@=WISH@:>@], [$1 part: yes, no, auto or an install prefix @<:@auto@:>@])],
      [mmb_wish=$withval], [mmb_wish=auto])])
 mmb_found=no
 mmb_detail="switched off"
@@ -89,7 +89,7 @@ $2_LIBS=
 AS_CASE([$mmb_wish], [yes|no|auto], [mmb_prefix=], [mmb_prefix=$mmb_wish])
 AS_IF([test "x$mmb_wish" != xno], [
   $5])
-AS_IF([test "x$mmb_found" = xyes], [m4_if([$3], [here], [mmb_built=yes], [mmb_built="later release"])],
+AS_IF([test "x$mmb_found" = xyes], [m4_if([$3], [later], [mmb_built="later release"], [mmb_built=yes])],
   [m4_if([$3], [later], [mmb_built="later release"])])
 AS_CASE([$mmb_wish],
   [no|auto], [],
@@ -99,7 +99,7 @@ AS_CASE([$mmb_wish],
      [AC_MSG_ERROR([$4=$mmb_wish cannot be met: $mmb_detail])])])
 AS_IF([test "x$mmb_built" = xyes],
   [AC_DEFINE([MMB_HAVE_$2], [1], [Define to 1 when $1 is used])
-   MMB_LIBS_PRIVATE="$MMB_LIBS_PRIVATE $$2_LIBS"],
+   m4_if([$3], [apart], [], [MMB_LIBS_PRIVATE="$MMB_LIBS_PRIVATE $$2_LIBS"])],
   [$2_CPPFLAGS= $2_LIBS=])
 AM_CONDITIONAL([HAVE_$2], [test "x$mmb_built" = xyes])
 AC_SUBST([$2_CPPFLAGS])

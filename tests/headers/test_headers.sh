@@ -11,7 +11,7 @@ vendor=$(echo "${MMB_VENDOR_CPPFLAGS:-}" | sed 's/-I/-isystem /g')
 
 # A header for a runtime that this machine lacks cannot be tried.
 needs_what_is_missing() {
-    for needed in cuda.h hip/hip_runtime_api.h CL/cl.h; do
+    for needed in cuda.h hip/hip_runtime_api.h CL/cl.h mpi.h; do
         grep -q "^#include <$needed>" "$1" || continue
         echo "#include <$needed>" | gcc -fsyntax-only -x c $vendor - 2>/dev/null || return 0
     done

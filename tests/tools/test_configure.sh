@@ -45,7 +45,7 @@ switch() {
     if test "$1" = hwloc; then echo --enable-discovery; else echo "--with-$1"; fi
 }
 
-for part in $(parts here); do
+for part in $(parts here) $(parts apart); do
     tap_run "$part in a folder that is not there stops configure" \
         refuses 'cannot be met' "$(switch "$part")=$tap_dir/nowhere"
 done
