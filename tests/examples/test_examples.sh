@@ -40,6 +40,10 @@ lines_of() {
         echo '^slice: 800 bytes at offset 5600 of its parent$'
         echo '^stack  *STACK  *11  *11  *11000$'
         ;;
+    rma_put)
+        echo '^put 800 bytes into the other.s slice$'
+        echo '^received 800 bytes at offset 1600 of a field of 8000, the rest is untouched$'
+        ;;
     *)
         echo .
         ;;
@@ -52,8 +56,11 @@ compiles_alone() {
 
 says_it() {
     lines_of "$1" >"$tap_dir/lines"
-    "$MMB_BUILDDIR/examples/$1" >"$tap_dir/said" || return 1
+    "$MMB_BUILDDIR/examples/$1" >"$tap_dir/said"
+    ended=$?
     cat "$tap_dir/said"
+    test $ended != 77 || return 0 # it said what this machine lacks
+    test $ended = 0 || return 1
     missing=0
     while read -r line; do
         grep -q -e "$line" "$tap_dir/said" || { echo "no line like: $line"; missing=1; }
@@ -64,6 +71,10 @@ says_it() {
 for source in "$examples"/*.c; do
     test -f "$source" || tap_skip_all 'no examples in this tree'
     name=$(basename "$source" .c)
+    if ! test -x "$MMB_BUILDDIR/examples/$name"; then
+        tap_skip "example $name" 'what it shows is not part of this build'
+        continue
+    fi
     tap_run "example $name compiles as C99" compiles_alone "$source"
     tap_run "example $name" says_it "$name"
 done
