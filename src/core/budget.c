@@ -11,6 +11,7 @@ void mmb_budget_init(struct mmb_budget *budget, size_t capacity, struct mmb_budg
                      const char *name)
 {
     atomic_init(&budget->reserved, 0);
+    atomic_init(&budget->overhead, 0);
     atomic_init(&budget->capacity, capacity);
     budget->parent = parent;
     budget->name = name;
@@ -21,12 +22,25 @@ static size_t capacity_of(const struct mmb_budget *budget)
     return atomic_load_explicit(&budget->capacity, memory_order_relaxed);
 }
 
-static bool reserve(struct mmb_budget *budget, size_t n_bytes)
+/* What there is for backends. */
+static size_t usable_of(const struct mmb_budget *budget)
 {
     size_t capacity = capacity_of(budget);
+    size_t overhead = atomic_load_explicit(&budget->overhead, memory_order_relaxed);
+    return capacity == SIZE_MAX ? SIZE_MAX : capacity > overhead ? capacity - overhead : 0;
+}
+
+void mmb_budget_set_overhead(struct mmb_budget *budget, size_t n_bytes)
+{
+    atomic_store_explicit(&budget->overhead, n_bytes, memory_order_relaxed);
+}
+
+static bool reserve(struct mmb_budget *budget, size_t n_bytes)
+{
+    size_t usable = usable_of(budget);
     size_t reserved = mmb_budget_reserved(budget);
     do {
-        if (reserved > capacity || n_bytes > capacity - reserved)
+        if (reserved > usable || n_bytes > usable - reserved)
             return false;
     } while (!atomic_compare_exchange_weak_explicit(&budget->reserved, &reserved,
                                                     reserved + n_bytes, memory_order_relaxed,
@@ -56,8 +70,10 @@ struct mmb_budget *mmb_budget_try(struct mmb_budget *budget, size_t n_bytes)
 mmbError mmb_budget_refuse(const struct mmb_budget *budget, size_t n_bytes)
 {
     return mmb_fail(MMB_OUT_OF_MEMORY,
-                    "%s is exhausted: %zu B wanted, %zu B reserved of a capacity of %zu B",
-                    budget->name, n_bytes, mmb_budget_reserved(budget), capacity_of(budget));
+                    "%s is exhausted: %zu B wanted, %zu B reserved of a capacity of %zu B, %zu B "
+                    "needed by the library",
+                    budget->name, n_bytes, mmb_budget_reserved(budget), capacity_of(budget),
+                    atomic_load_explicit(&budget->overhead, memory_order_relaxed));
 }
 
 mmbError mmb_budget_charge(struct mmb_budget *budget, size_t n_bytes)
@@ -81,9 +97,9 @@ size_t mmb_budget_room(const struct mmb_budget *budget)
 {
     size_t least = SIZE_MAX;
     for (; budget; budget = budget->parent) {
-        size_t capacity = capacity_of(budget);
+        size_t usable = usable_of(budget);
         size_t reserved = mmb_budget_reserved(budget);
-        size_t room = capacity > reserved ? capacity - reserved : 0;
+        size_t room = usable > reserved ? usable - reserved : 0;
         if (room < least)
             least = room;
     }

@@ -5,9 +5,9 @@
  *
  * Owns a reserved range of extensions, committed as it grows and kept for the life of the process,
  * and their free list (threaded through n_bytes). Locks: `extensions.lock`, a leaf; it also orders
- * the conversions and counts of one record, which several threads may slice or hold at once: a record
- * may become plain, and its extension another's, while somebody is about to read it. Therefore all
- * who do not own the object read a copy that was made under the lock. */
+ * the conversions and counts of one record, which several threads may slice or hold at once: a
+ * record may become plain, and its extension another's, while somebody is about to read it.
+ * Therefore all who do not own the object read a copy that was made under the lock. */
 #include "src/base/error.h"
 #include "src/base/lock.h"
 #include "src/base/os.h"
@@ -42,6 +42,12 @@ mmbError mmb_extensions_open(void)
                     EXTENSIONS_MIN);
 }
 
+size_t mmb_extensions_bytes(void)
+{
+    return __atomic_load_n(&extensions.n_committed, __ATOMIC_RELAXED) *
+           sizeof(struct mmb_extension);
+}
+
 /* Index of an extension, or SIZE_MAX. Lock held. */
 static size_t take(void)
 {
@@ -55,7 +61,8 @@ static size_t take(void)
             !mmb_os_commit(&mmb_extensions[extensions.n_committed],
                            COMMIT_COUNT * sizeof(struct mmb_extension)))
             return SIZE_MAX;
-        extensions.n_committed += COMMIT_COUNT;
+        __atomic_store_n(&extensions.n_committed, extensions.n_committed + COMMIT_COUNT,
+                         __ATOMIC_RELAXED);
     }
     return extensions.n_used++;
 }

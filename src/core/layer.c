@@ -12,6 +12,7 @@
 #include "src/base/meta.h"
 #include "src/base/struct_size.h"
 #include "src/core/registry.h"
+#include "src/spi/record.h"
 
 #define STANDARD_LAYERS   ((size_t)MMB_SSD + 1)
 #define USER_LAYERS_FIRST 8u
@@ -22,6 +23,10 @@ static const char *const standard_names[STANDARD_LAYERS] = {
 };
 
 struct mmb_budget mmb_host_budget;
+
+/* Blocks of 16 bytes in a chunk of the usual 4 MiB, and what spans and magazines need. */
+#define CHUNK_RECORDS ((size_t)8 << 20)
+static size_t own_bytes_before; /* the first charge */
 
 /* user[i] is layer MMB_LAYER_USER + i. */
 static struct {
@@ -41,9 +46,32 @@ static void layer_init(struct mmb_layer *layer, mmbMemLayer id, const char *name
     mmb_budget_init(&layer->budget, SIZE_MAX, NULL, name);
 }
 
+/* The library's own data, in bytes taken from the system; it never gives any back. */
+static size_t own_bytes(void)
+{
+    return mmb_meta_reserved_bytes() + mmb_extensions_bytes() +
+           MMB_OWNED_LOAD(mmb_records.n_records) * sizeof(mmbAllocation);
+}
+
+void mmb_host_budget_refresh(void)
+{
+    size_t now = own_bytes();
+    mmb_budget_set_overhead(&mmb_host_budget, now > own_bytes_before ? now - own_bytes_before : 0);
+}
+
+/* A chunk is charged before its blocks have records, so room for those of one chunk stays free, but
+ * of little memory most can be used. */
+static size_t without_own(size_t available)
+{
+    size_t least = available / 8;
+    return available == SIZE_MAX ? SIZE_MAX
+                                 : available - (least < CHUNK_RECORDS ? least : CHUNK_RECORDS);
+}
+
 void mmb_layers_open(void)
 {
-    size_t available = mmb_host_memory_available();
+    size_t available = without_own(mmb_host_memory_available());
+    own_bytes_before = own_bytes();
     for (size_t i = 0; i < STANDARD_LAYERS; i++)
         layer_init(&layers.standard[i], (mmbMemLayer)i, standard_names[i]);
     mmb_list_init(&layers.known);

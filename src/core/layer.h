@@ -34,6 +34,9 @@ struct mmb_layer {
 /* What backends of plain host memory may take over all layers, whatever the layers say of
  * themselves: what this process could get when the library was initialised. */
 extern struct mmb_budget mmb_host_budget;
+/* Tells that budget what the library has taken for its own data since then: records of small blocks
+ * are as large as the blocks. */
+void mmb_host_budget_refresh(void);
 
 /* All below: the registry mutex is held. */
 void mmb_layers_open(void);

@@ -108,6 +108,7 @@ static void uncharge(struct mmb_source *source, size_t n_bytes)
 /* NULL: all are charged; else the exhausted one, and none is. */
 static struct mmb_budget *charge(struct mmb_source *source, size_t n_bytes)
 {
+    mmb_host_budget_refresh();
     for (size_t i = 0; i < BUDGETS; i++) {
         struct mmb_budget *exhausted = mmb_budget_try(source->budgets[i], n_bytes);
         if (!exhausted)

@@ -158,6 +158,8 @@ _Static_assert(sizeof(struct mmb_extension) == 64, "one extension is 64 bytes");
 /* Extensions lie in a range of their own; an index below what was given is always readable. */
 extern struct mmb_extension *mmb_extensions;
 mmbError mmb_extensions_open(void);
+/* Bytes of those that were ever needed. */
+size_t mmb_extensions_bytes(void);
 
 /* The extension of a record whose word is INDIRECT, else NULL. For the caller who orders all calls
  * for the object: where others may slice, hold or copy it, its extension comes and goes. */
