@@ -15,6 +15,7 @@
 #include "src/base/error.h"
 #include "src/base/list.h"
 #include "src/base/lock.h"
+#include "src/base/mapping.h"
 #include "src/base/meta.h"
 
 /* Every run starts at a multiple of this, counted from address 0, not from the array's start. */
@@ -318,6 +319,14 @@ static void fork_unlock(struct mmb_backend *backend)
     mmb_mutex_unlock(&((struct array *)backend)->mutex);
 }
 
+/* The pages that lie wholly inside; the rest of the heap keeps what it had. */
+static mmbError advise(struct mmb_backend *backend, const struct mmb_memory *memory, size_t offset,
+                       size_t n_bytes, mmbAdvice advice)
+{
+    (void)backend;
+    return mmb_mapping_advise("array", memory->address + offset, n_bytes, advice);
+}
+
 const struct mmb_backend_ops mmb_array_backend = {
     .size = sizeof(struct mmb_backend_ops),
     .name = "array",
@@ -328,6 +337,7 @@ const struct mmb_backend_ops mmb_array_backend = {
     .close = close_backend,
     .map = map,
     .unmap = unmap,
+    .advise = advise,
     .fork_lock = fork_lock,
     .fork_unlock = fork_unlock,
 };

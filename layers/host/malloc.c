@@ -8,6 +8,7 @@
 #include "layers/host/host.h"
 #include "src/base/checked.h"
 #include "src/base/error.h"
+#include "src/base/mapping.h"
 #include "src/base/meta.h"
 
 /* What malloc promises on every ABI we know, and at the same time the unit of its own sizes: a
@@ -81,6 +82,14 @@ static mmbError unmap(struct mmb_backend *backend, const struct mmb_memory *memo
     return MMB_OK;
 }
 
+/* The pages that lie wholly inside; the rest of the heap keeps what it had. */
+static mmbError advise(struct mmb_backend *backend, const struct mmb_memory *memory, size_t offset,
+                       size_t n_bytes, mmbAdvice advice)
+{
+    (void)backend;
+    return mmb_mapping_advise("malloc", memory->address + offset, n_bytes, advice);
+}
+
 const struct mmb_backend_ops mmb_malloc_backend = {
     .size = sizeof(struct mmb_backend_ops),
     .name = "malloc",
@@ -92,4 +101,5 @@ const struct mmb_backend_ops mmb_malloc_backend = {
     .close = close_backend,
     .map = map,
     .unmap = unmap,
+    .advise = advise,
 };

@@ -16,6 +16,7 @@
 #include "src/base/checked.h"
 #include "src/base/error.h"
 #include "src/base/lock.h"
+#include "src/base/mapping.h"
 #include "src/base/meta.h"
 
 #define LIBRARY     "libmemkind.so.0"
@@ -260,6 +261,14 @@ static mmbError unmap(struct mmb_backend *backend, const struct mmb_memory *memo
     return MMB_OK;
 }
 
+/* The pages that lie wholly inside; the rest of the heap keeps what it had. */
+static mmbError advise(struct mmb_backend *backend, const struct mmb_memory *memory, size_t offset,
+                       size_t n_bytes, mmbAdvice advice)
+{
+    (void)backend;
+    return mmb_mapping_advise("memkind", memory->address + offset, n_bytes, advice);
+}
+
 const struct mmb_backend_ops mmb_memkind_backend = {
     .size = sizeof(struct mmb_backend_ops),
     .name = "memkind",
@@ -272,4 +281,5 @@ const struct mmb_backend_ops mmb_memkind_backend = {
     .close = close_backend,
     .map = map,
     .unmap = unmap,
+    .advise = advise,
 };
