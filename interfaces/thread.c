@@ -252,6 +252,14 @@ static mmbError publish(struct mmb_thread_allocator *self, mmbAllocation *record
     return mmb_record_publish(record, state, request->n_bytes, head, request->alignment);
 }
 
+/* A block that moves takes its charge along: what is live here and what the accounts have used here
+ * differ by it. */
+static void count_moved(struct mmb_thread_allocator *self, int64_t n_bytes)
+{
+    if (n_bytes)
+        __atomic_fetch_add(&self->moved_bytes, n_bytes, __ATOMIC_RELAXED);
+}
+
 static mmbError thread_allocate(struct mmb_allocator *allocator, const struct mmb_request *request,
                                 mmbAllocation **out_record)
 {
@@ -272,6 +280,7 @@ static mmbError thread_allocate(struct mmb_allocator *allocator, const struct mm
     if (error)
         goto give_block;
     count_allocated(self, cache);
+    count_moved(self, (int64_t)request->prepaid);
     *out_record = record;
     return MMB_OK;
 give_block:
@@ -330,6 +339,7 @@ static mmbError thread_free(struct mmb_allocator *allocator, mmbAllocation *reco
     __atomic_store_n(&record->word, (uint32_t)MMB_RECORD_FREE << 24, __ATOMIC_RELAXED);
     if (!has_class || !cache || !free_to_cache(self, cache, MMB_CLASS_OF_OFFSET(offset), record))
         give_block(self, record);
+    count_moved(self, -(int64_t)keep_charged);
     uncharge(self, cache, n_bytes - keep_charged);
     return MMB_OK;
 }
@@ -365,6 +375,7 @@ static void thread_vacate(struct mmb_allocator *allocator, mmbAllocation *record
     mmb_heap_vacate(&self->heap, record);
     self->n_vacated += out == self->heap.n_out; /* a large block went at once */
     mmb_biased_release(&self->heap.lock);
+    count_moved(self, -(int64_t)keep_charged);
     uncharge(self, mmb_cache_get(self), n_bytes - keep_charged);
 }
 

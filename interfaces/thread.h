@@ -22,6 +22,7 @@ struct mmb_thread_allocator {
     uint64_t n_allocated; /* by threads without a cache, by caches that ended, without a magazine */
     size_t n_vacated;     /* small blocks that idle because their handle moved away */
     size_t peak_bytes;    /* the highest seen when somebody asked */
+    int64_t moved_bytes;  /* live here but charged where they came from, less the reverse; atomic */
     uint32_t slot_base;   /* 0: beyond the slots with magazines */
     size_t cached_bytes;  /* the largest block that magazines hold; 0: none */
 };

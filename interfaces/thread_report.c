@@ -46,7 +46,8 @@ void mmb_thread_get_stats(struct mmb_allocator *allocator, struct mmb_allocator_
     struct mmb_caches_sum sum;
     mmb_caches_sum(self, &sum);
     mmb_biased_acquire(&self->heap.lock);
-    int64_t bytes = sum.used + mmb_account_used(&self->account.base);
+    int64_t bytes = sum.used + mmb_account_used(&self->account.base) +
+                    __atomic_load_n(&self->moved_bytes, __ATOMIC_RELAXED);
     out_stats->live_bytes = bytes > 0 ? (size_t)bytes : 0;
     size_t idle = self->n_vacated + sum.n_cached + stored(self); /* read one after the other */
     out_stats->live_count = self->heap.n_out > idle ? self->heap.n_out - idle : 0;
