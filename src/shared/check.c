@@ -75,7 +75,7 @@ static bool is_first(const struct mmb_shared_segment *segment, uint32_t slot, ui
     return true;
 }
 
-static bool has_blocks(const struct mmb_shared_segment *segment, uint32_t owner)
+static bool owner_has_blocks(const struct mmb_shared_segment *segment, uint32_t owner)
 {
     struct mmb_shared_span span;
     struct mmb_shared_entry entry;
@@ -91,11 +91,21 @@ static bool has_blocks(const struct mmb_shared_segment *segment, uint32_t owner)
     return false;
 }
 
+/* In any of its slots, of which this is the first. */
+static bool has_blocks(const struct mmb_shared_segment *segment, uint32_t first, uint64_t owner)
+{
+    for (uint32_t slot = first; slot < segment->layout.n_slots; slot++)
+        if (__atomic_load_n(&mmb_shared_slot(segment, slot)->owner, __ATOMIC_RELAXED) == owner &&
+            owner_has_blocks(segment, slot + 1))
+            return true;
+    return false;
+}
+
 /* Of the dead whose slots were needed nobody knows how many they were: they count as one. */
 static void count_owners(struct mmb_shared_segment *segment, struct mmb_shared_census *out)
 {
     out->owners = 0;
-    out->dead_owners = has_blocks(segment, MMB_SHARED_OWNER_DEAD);
+    out->dead_owners = owner_has_blocks(segment, MMB_SHARED_OWNER_DEAD);
     for (uint32_t slot = 0; slot < segment->layout.n_slots; slot++) {
         uint64_t owner = __atomic_load_n(&mmb_shared_slot(segment, slot)->owner, __ATOMIC_RELAXED);
         if (owner == 0)
@@ -103,7 +113,7 @@ static void count_owners(struct mmb_shared_segment *segment, struct mmb_shared_c
         if (!mmb_shared_slot_is_dead(segment, slot))
             out->owners += is_first(segment, slot, owner);
         else
-            out->dead_owners += is_first(segment, slot, owner) && has_blocks(segment, slot + 1);
+            out->dead_owners += is_first(segment, slot, owner) && has_blocks(segment, slot, owner);
     }
 }
 
