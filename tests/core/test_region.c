@@ -185,6 +185,10 @@ static void test_region_own_region(void)
         of_a.remote_address = of_b.remote_address;
         CU_ASSERT_PTR_NULL(reach(&of_a));
         CU_ASSERT_PTR_NOT_NULL(reach(&of_b));
+        uint8_t key[FAKE_KEY_BYTES]; /* the view's own goes with the region */
+        memcpy(key, of_b.remote_key, sizeof key);
+        of_b.remote_key = key;
+        CU_ASSERT_PTR_NOT_NULL(reach(&of_b));
         CU_ASSERT_EQUAL(mmb_free(b), MMB_OK);
         CU_ASSERT_PTR_NULL(reach(&of_b)); /* a released region is gone from the network */
         mmbMemInterfaceInfo info = MMB_MEMINTERFACE_INFO_INIT;
