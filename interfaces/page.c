@@ -116,15 +116,15 @@ static void untake(struct page_allocator *page, mmbAllocation *record,
 }
 
 /* Makes the block a live, aligned record. */
-static mmbError publish(mmbAllocation *record, size_t n_bytes, size_t alignment)
+static mmbError publish(mmbAllocation *record, const struct mmb_request *request)
 {
     size_t head = 0;
-    if (alignment > 16) {
+    if (request->alignment > 16) {
         struct mmb_block block;
         mmb_heap_locate(record, &block);
-        head = mmb_align_head(block.chunk->memory.address + block.offset, alignment);
+        head = mmb_align_head(block.chunk->memory.address + block.offset, request->alignment);
     }
-    return mmb_record_publish(record, MMB_RECORD_LOCKED, n_bytes, head, alignment);
+    return mmb_record_publish(record, MMB_RECORD_LOCKED, request->n_bytes, head, request->asked);
 }
 
 static mmbError page_allocate(struct mmb_allocator *allocator, const struct mmb_request *request,
@@ -139,7 +139,7 @@ static mmbError page_allocate(struct mmb_allocator *allocator, const struct mmb_
     mmbError error = take(page, request, need, &record);
     if (error)
         return error;
-    error = publish(record, n_bytes, request->alignment);
+    error = publish(record, request);
     if (error) {
         untake(page, record, request);
         return error;

@@ -83,7 +83,7 @@ static mmbError make_record(struct passthrough *self, struct mmb_chunk *chunk,
     record->host = chunk->memory.host;
     record->home = self->base.slot * MMB_SLOT_BYTES;
     mmbError error =
-        mmb_record_publish(record, MMB_RECORD_LOCKED, request->n_bytes, 0, request->alignment);
+        mmb_record_publish(record, MMB_RECORD_LOCKED, request->n_bytes, 0, request->asked);
     if (error) {
         mmb_record_delete(record);
         return error;

@@ -145,7 +145,7 @@ static mmbError stack_allocate(struct mmb_allocator *allocator, const struct mmb
     if (!record)
         error = push_slowly(stack, request, charged, &record);
     if (record)
-        error = commit(stack, record, n_bytes, alignment);
+        error = commit(stack, record, n_bytes, request->asked);
     if (record && error)
         mmb_locked_account_give(&stack->account, n_bytes);
     mmb_locked_account_release(&stack->account);

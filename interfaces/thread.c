@@ -249,7 +249,7 @@ static mmbError publish(struct mmb_thread_allocator *self, mmbAllocation *record
         mmb_heap_locate(record, &block);
         head = mmb_align_head(block.chunk->memory.address + block.offset, request->alignment);
     }
-    return mmb_record_publish(record, state, request->n_bytes, head, request->alignment);
+    return mmb_record_publish(record, state, request->n_bytes, head, request->asked);
 }
 
 /* A block that moves takes its charge along: what is live here and what the accounts have used here

@@ -78,10 +78,14 @@ mmbError mmb_interface_allocate(mmbMemInterface *interface, const struct mmb_wis
         atomic_fetch_add_explicit(&interface->refused, 1, memory_order_relaxed);
         return error;
     }
-    struct mmb_request request = {wish->n_bytes, wish->alignment, 0, wish->thread};
+    struct mmb_request request = {wish->n_bytes, wish->alignment, 0, wish->thread,
+                                  wish->alignment};
     int domain = wish->domain;
     do {
-        error = allocate_from(interface, domain, &request, out_record);
+        request.alignment = wish->alignment;
+        error = mmb_interface_align(interface, &request);
+        if (!error)
+            error = allocate_from(interface, domain, &request, out_record);
         interface = interface->fallback;
         domain = -1;
     } while (error == MMB_OUT_OF_MEMORY && interface);

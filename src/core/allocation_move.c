@@ -86,10 +86,13 @@ mmbError mmb_block_replace(mmbAllocation *block, size_t n_bytes, mmbMemInterface
                            mmbAllocation **out_block, size_t *out_keep)
 {
     size_t old_bytes = mmb_record_bytes(block);
-    struct mmb_request request = {n_bytes, promised_alignment(block), min_size(n_bytes, old_bytes),
-                                  0};
+    size_t alignment = promised_alignment(block);
+    struct mmb_request request = {n_bytes, alignment, min_size(n_bytes, old_bytes), 0, alignment};
     mmbAllocation *fresh;
-    mmbError error = take_block(mmb_record_allocator(block), interface, &request, &fresh);
+    mmbError error = mmb_interface_align(interface, &request);
+    if (error)
+        return error;
+    error = take_block(mmb_record_allocator(block), interface, &request, &fresh);
     if (error)
         return error;
     error = mmb_block_copy(fresh, block, min_size(n_bytes, old_bytes));

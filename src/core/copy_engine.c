@@ -7,12 +7,13 @@
  *                 copy_in                 else copy_out to a host buffer and copy_in from it
  *
  * "host" is memory that the host can reach, whatever backend it came from. Takes no lock and owns
- * nothing but the staging buffer of the call under way. The promised calls block, so a second
- * staging buffer could not overlap anything. */
+ * nothing but the staging buffers of the call under way. Rows of a device whose runtime has streams
+ * are queued as boxes (src/core/copy_stream.c) and waited for once. */
 #include <string.h>
 #include "src/base/error.h"
 #include "src/base/os.h"
 #include "src/core/copy.h"
+#include "src/core/copy_stream.h"
 
 /* Large enough that a device's cost per call vanishes, small enough to stay in a processor's cache.
  */
@@ -29,8 +30,8 @@ typedef mmbError (*move_function)(const struct mover *mover, size_t dst, size_t 
 struct mover {
     const struct mmb_transfer *transfer;
     move_function move;
-    char *stage; /* only for the ways that need one */
-    size_t stage_bytes;
+    char *stage; /* only for the ways that need one: two parts */
+    size_t part_bytes;
 };
 
 /* ---- single runs ---- */
@@ -69,18 +70,8 @@ static mmbError move_inside(const struct mover *mover, size_t dst, size_t src, s
 
 static mmbError move_staged(const struct mover *mover, size_t dst, size_t src, size_t n_bytes)
 {
-    for (size_t done = 0; done < n_bytes;) {
-        size_t part = n_bytes - done;
-        if (part > mover->stage_bytes)
-            part = mover->stage_bytes;
-        mmbError error = read_device(&mover->transfer->from, src + done, mover->stage, part);
-        if (error == MMB_OK)
-            error = write_device(&mover->transfer->to, dst + done, mover->stage, part);
-        if (error != MMB_OK)
-            return error;
-        done += part;
-    }
-    return MMB_OK;
+    const struct mmb_run run = {.doffset = dst, .soffset = src, .n_bytes = n_bytes};
+    return mmb_transfer_stage(mover->transfer, &run, mover->stage, mover->part_bytes);
 }
 
 /* ---- all runs ---- */
@@ -135,19 +126,20 @@ static mmbError move_all(const struct mover *mover)
     return move_rows(mover, shape->dst.start, shape->src.start, 0);
 }
 
-/* The buffer is as large as the longest run needs, from the stack when that is little. */
+/* Each buffer is as large as the longest run needs, from the stack when that is little. A run that
+ * fits one buffer leaves the second alone. */
 static mmbError move_all_staged(struct mover *mover)
 {
     const struct mmb_copy_shape *shape = &mover->transfer->shape;
     size_t run = shape->count[shape->n_dims - 1];
     char small[STAGE_BYTES_MIN];
-    size_t mapped_bytes = run < STAGE_BYTES ? run : STAGE_BYTES;
-    void *mapped = run > sizeof(small) ? mmb_os_map(mapped_bytes) : NULL;
+    size_t part = run < STAGE_BYTES ? run : STAGE_BYTES;
+    void *mapped = run > sizeof(small) / 2 ? mmb_os_map(2 * part) : NULL;
     mover->stage = mapped != NULL ? mapped : small;
-    mover->stage_bytes = mapped != NULL ? mapped_bytes : sizeof(small);
+    mover->part_bytes = mapped != NULL ? part : sizeof(small) / 2;
     mmbError error = move_all(mover);
     if (mapped != NULL)
-        mmb_os_unmap(mapped, mapped_bytes);
+        mmb_os_unmap(mapped, 2 * part);
     return error;
 }
 
@@ -157,8 +149,11 @@ static bool is_inside_one(const struct mmb_transfer *transfer)
 {
     const struct mmb_place *to = &transfer->to;
     const struct mmb_place *from = &transfer->from;
-    return to->host == NULL && from->host == NULL && to->backend->ops == from->backend->ops &&
-           to->backend->ops->copy != NULL;
+    const struct mmb_stream_ops *stream = to->backend->ops->stream;
+    if (to->host != NULL || from->host != NULL || to->backend->ops != from->backend->ops)
+        return false;
+    return to->backend->ops->copy != NULL &&
+           (!stream || !stream->reaches || stream->reaches(to->backend, &from->memory));
 }
 
 static mmbError fail_way(const struct mmb_place *place, const char *function, const char *what)
@@ -190,6 +185,10 @@ static mmbError run_copy(const struct mmb_transfer *transfer)
         copy_host(transfer);
         return MMB_OK;
     }
+    struct mmb_backend *streamer =
+        transfer->shape.n_dims > 1 ? mmb_transfer_streamer(transfer) : NULL;
+    if (streamer)
+        return mmb_transfer_stream(transfer, streamer);
     if (transfer->from.host != NULL)
         mover.move = move_in;
     else if (transfer->to.host != NULL)

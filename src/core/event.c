@@ -43,8 +43,7 @@ mmbError mmb_event_query(mmbEvent *event, bool *out_done)
         return error;
     if (out_done == NULL)
         return mmb_fail(MMB_INVALID_ARG, "event_query: the output is NULL");
-    *out_done = mmb_worker_query(event);
-    return MMB_OK;
+    return mmb_worker_query(event, out_done);
 }
 
 mmbError mmb_event_wait(mmbEvent **event)
@@ -71,6 +70,8 @@ mmbError mmb_event_stream_wait(mmbEvent *event, void *native_stream)
         return error;
     if (native_stream == NULL)
         return mmb_fail(MMB_INVALID_ARG, "event_stream_wait: the stream is NULL");
+    if (event->streamer != NULL)
+        return mmb_worker_order(event, native_stream);
     return mmb_fail(MMB_UNSUPPORTED,
                     "event_stream_wait: neither side's backend has streams; use event_wait");
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A copy that somebody else runs. Made by the asynchronous calls, completed by the worker, released
- * by mmb_event_wait. */
+/* A copy that somebody else runs: the worker, or a device's stream. Made by the asynchronous calls,
+ * completed by whoever runs it, released by mmb_event_wait. */
 #ifndef MMB_CORE_EVENT_H
 #define MMB_CORE_EVENT_H
 #include <stdatomic.h>
@@ -22,8 +22,10 @@ struct mmbEvent {
     const mmbAllocation *src; /* NULL for a fill */
     bool is_detached;         /* nobody waits: the worker releases it */
     struct mmb_transfer transfer;
+    struct mmb_backend *streamer; /* that the copy was queued with; NULL: the worker runs it */
     struct mmb_list all_link;
     struct mmb_list queue_link;
+    void *mark; /* behind the copy in the streamer's stream; NULL: none, or it was reached */
     bool holds_objects; /* dst and src are busy */
     bool is_done;
     bool is_orphan; /* the process was forked before it was done */

@@ -36,6 +36,18 @@ mmbError mmb_interface_check(const mmbMemInterface *interface, const char *funct
                     (const void *)interface);
 }
 
+mmbError mmb_interface_align(const mmbMemInterface *interface, struct mmb_request *request)
+{
+    size_t least = interface->min_alignment;
+    if (request->alignment < least)
+        request->alignment = least;
+    if (request->alignment == least || !interface->backend->has_no_pointers)
+        return MMB_OK;
+    return mmb_fail(MMB_UNSUPPORTED,
+                    "allocate: an alignment of %zu is more than memory of backend %s has, %zu",
+                    request->alignment, mmb_backend_text(interface->backend_id), least);
+}
+
 /* ---- making ---- */
 
 /* No circle of fallbacks can come to be: an interface names one that was there before it, and never
@@ -84,8 +96,9 @@ mmbError mmb_interface_open(mmbMemSpace *space, const mmbMemInterfaceConfig *con
     set_fallback(interface, merged.fallback);
     mmb_list_push_back(&space->interfaces, &interface->link);
     mmb_hot_clear(&interface->hot);
-    /* Which domain is nearest changes with the thread's CPU: no magazine can be known before. */
-    if (interface->n_heaps == 1)
+    /* Which domain is nearest changes with the thread's CPU: no magazine can be known before. And
+     * which class serves a size is another one where blocks are aligned by more than 16. */
+    if (interface->n_heaps == 1 && interface->min_alignment <= MMB_HOST_ALIGNMENT)
         fill_hot(interface);
     atomic_store_explicit(&interface->magic, MMB_INTERFACE_MAGIC, memory_order_release);
     *out_interface = interface;

@@ -14,6 +14,9 @@
 #include "src/spi/allocator.h"
 #include "src/spi/backend.h"
 
+/* What blocks in host memory are aligned to without being asked. */
+#define MMB_HOST_ALIGNMENT 16u
+
 #define MMB_INTERFACE_MAGIC 0x6d6d62696e746661ull /* cleared by destroy */
 
 struct mmbMemInterface {
@@ -63,6 +66,10 @@ static inline bool mmb_interface_is_live(const mmbMemInterface *interface)
 /* MMB_NOT_INITIALIZED or MMB_INVALID_INTERFACE with a detail unless it is a live handle. Lock-free.
  */
 mmbError mmb_interface_check(const mmbMemInterface *interface, const char *function);
+
+/* Raises what is asked to what every block of the interface has. MMB_UNSUPPORTED: memory without
+ * addresses is aligned as its backend promises and no better. Lock-free. */
+mmbError mmb_interface_align(const mmbMemInterface *interface, struct mmb_request *request);
 
 /* All below: the registry mutex is held. */
 

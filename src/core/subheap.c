@@ -15,9 +15,6 @@
 #include "src/core/source.h"
 #include "src/core/space_limits.h"
 
-/* What blocks in host memory are aligned to without being asked. */
-#define HOST_ALIGNMENT 16u
-
 /* What the heaps of one interface have in common. */
 struct plan {
     mmbMemInterface *interface;
@@ -185,7 +182,7 @@ static void describe(const struct plan *plan)
     interface->strategy = first->allocator->ops->strategy;
     interface->host_accessible = first->backend->host_accessible;
     interface->min_alignment =
-        interface->host_accessible ? HOST_ALIGNMENT : first->backend->min_alignment;
+        interface->host_accessible ? MMB_HOST_ALIGNMENT : first->backend->min_alignment;
 }
 
 static mmbError open_all(const struct plan *plan)

@@ -16,6 +16,8 @@
 #include "src/base/meta.h"
 #include "src/core/event.h"
 #include "src/core/handles.h"
+#include "src/spi/backend.h"
+#include "src/spi/stream.h"
 
 static struct {
     struct mmb_mutex mutex;
@@ -60,6 +62,7 @@ static void go_on_in_child(void)
         event->is_done = true;
         event->error = MMB_ERROR;
         event->is_orphan = true;
+        event->mark = NULL; /* the runtime that made it did not come along */
     }
     mmb_list_init(&worker.queue);
     worker.work = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
@@ -141,8 +144,49 @@ static bool end_flight(mmbEvent *event)
     return was_holding;
 }
 
+/* ---- events of a stream ---- */
+
+/* The mark, for the one caller that gets it and has to finish the event. */
+static void *claim_mark(mmbEvent *event)
+{
+    mmb_mutex_lock(&worker.mutex);
+    void *mark = event->mark;
+    event->mark = NULL;
+    mmb_mutex_unlock(&worker.mutex);
+    return mark;
+}
+
+/* Waits for a claimed mark, and lets go of it while the objects still keep the streamer alive. */
+static mmbError reach(const mmbEvent *event, void *mark)
+{
+    struct mmb_backend *streamer = event->streamer;
+    mmbError error = streamer->ops->stream->wait(streamer, mark);
+    streamer->ops->stream->forget(streamer, mark);
+    return error;
+}
+
+/* The reason goes with the event, since the detail belongs to the thread that failed. */
+static void complete(mmbEvent *event, mmbError error)
+{
+    char *detail = error != MMB_OK ? mmb_meta_strdup(mmb_error_detail()) : NULL;
+    mmb_mutex_lock(&worker.mutex);
+    event->error = error;
+    event->detail = detail;
+    event->is_done = true;
+    pthread_cond_broadcast(&worker.done);
+    mmb_mutex_unlock(&worker.mutex);
+}
+
+static void await_mark(mmbEvent *event)
+{
+    void *mark = event->streamer ? claim_mark(event) : NULL;
+    if (mark)
+        complete(event, reach(event, mark));
+}
+
 static void release(mmbEvent *event)
 {
+    await_mark(event);
     mmb_mutex_lock(&worker.mutex);
     mmb_list_remove(&event->all_link);
     bool is_last = end_flight(event);
@@ -169,24 +213,18 @@ static mmbEvent *take(void)
     return event;
 }
 
-/* The reason goes with the event, since the detail belongs to the thread that failed. */
 static void run(mmbEvent *event)
 {
-    mmbError error = mmb_transfer_run(&event->transfer);
-    if (event->is_detached) {
-        if (error != MMB_OK)
-            mmb_log(MMB_LOG_ERROR, "a copy that nobody waits for failed: %s: %s",
-                    mmb_error_name(error), mmb_error_detail());
-        release(event);
+    void *mark = event->streamer ? claim_mark(event) : NULL;
+    mmbError error = mark ? reach(event, mark) : mmb_transfer_run(&event->transfer);
+    if (!event->is_detached) {
+        complete(event, error);
         return;
     }
-    char *detail = error != MMB_OK ? mmb_meta_strdup(mmb_error_detail()) : NULL;
-    mmb_mutex_lock(&worker.mutex);
-    event->error = error;
-    event->detail = detail;
-    event->is_done = true;
-    pthread_cond_broadcast(&worker.done);
-    mmb_mutex_unlock(&worker.mutex);
+    if (error != MMB_OK)
+        mmb_log(MMB_LOG_ERROR, "a copy that nobody waits for failed: %s: %s", mmb_error_name(error),
+                mmb_error_detail());
+    release(event);
 }
 
 static void *work(void *unused)
@@ -235,10 +273,12 @@ mmbError mmb_worker_submit(mmbEvent *event, const char *function)
     bool is_detached = event->is_detached;
     mmb_mutex_lock(&worker.mutex);
     bool is_closing = worker.is_closing;
-    if (!is_closing && has_work)
+    /* A device completes what nobody here needs to see; of a detached one the end must be seen. */
+    bool runs_itself = event->mark != NULL && !is_detached;
+    if (!is_closing && has_work && !runs_itself)
         result = hand_over(event);
     else
-        event->is_done = true;
+        event->is_done = !runs_itself;
     if (!is_closing && result == 0)
         mmb_list_push_back(&worker.all, &event->all_link);
     mmb_mutex_unlock(&worker.mutex);
@@ -252,15 +292,45 @@ mmbError mmb_worker_submit(mmbEvent *event, const char *function)
     return MMB_OK;
 }
 
-bool mmb_worker_query(mmbEvent *event)
+/* Completes the event if its stream has come that far. */
+static mmbError look_at_mark(mmbEvent *event)
 {
+    mmb_mutex_lock(&worker.mutex);
+    void *mark = event->mark;
+    bool is_reached = false;
+    mmbError error = MMB_OK;
+    if (mark)
+        error = event->streamer->ops->stream->query(event->streamer, mark, &is_reached);
+    mmb_mutex_unlock(&worker.mutex);
+    if (is_reached)
+        await_mark(event);
+    return error;
+}
+
+mmbError mmb_worker_query(mmbEvent *event, bool *out_done)
+{
+    mmbError error = event->streamer ? look_at_mark(event) : MMB_OK;
+    if (error != MMB_OK)
+        return error;
     mmb_mutex_lock(&worker.mutex);
     bool is_done = event->is_done;
     bool is_last = is_done && end_flight(event);
     mmb_mutex_unlock(&worker.mutex);
     if (is_last)
         mmb_event_drop_objects(event);
-    return is_done;
+    *out_done = is_done;
+    return MMB_OK;
+}
+
+/* The mutex keeps the mark; whoever has reached it has nothing to wait for. */
+mmbError mmb_worker_order(mmbEvent *event, void *native_stream)
+{
+    mmbError error = MMB_OK;
+    mmb_mutex_lock(&worker.mutex);
+    if (event->mark)
+        error = event->streamer->ops->stream->order(event->streamer, event->mark, native_stream);
+    mmb_mutex_unlock(&worker.mutex);
+    return error;
 }
 
 static const char *reason_of(const mmbEvent *event)
@@ -272,6 +342,7 @@ static const char *reason_of(const mmbEvent *event)
 
 mmbError mmb_worker_wait(mmbEvent *event)
 {
+    await_mark(event);
     mmb_mutex_lock(&worker.mutex);
     while (!event->is_done)
         pthread_cond_wait(&worker.done, &worker.mutex.native);

@@ -15,14 +15,17 @@ void mmb_worker_destroy_event(mmbEvent *event);
 /* Lock-free; any pointer, NULL too. */
 bool mmb_worker_owns_event(const mmbEvent *event);
 
-/* Hands over an event whose transfer is prepared and whose objects are busy. One with nothing to
- * copy is done at once. MMB_OUT_OF_MEMORY: the thread cannot be started; MMB_NOT_INITIALIZED: the
- * library is being finalized; then the event is still the caller's. A detached event is never the
- * caller's after success. */
+/* Hands over an event whose transfer is prepared and whose objects are busy: to be run, or with a
+ * mark to be waited for. One with nothing to copy is done at once. MMB_OUT_OF_MEMORY: the thread
+ * cannot be started; MMB_NOT_INITIALIZED: the library is being finalized; then the event is still
+ * the caller's. A detached event is never the caller's after success. */
 mmbError mmb_worker_submit(mmbEvent *event, const char *function);
 
-/* True when the copy is done; it has left flight then. */
-bool mmb_worker_query(mmbEvent *event);
+/* True when the copy is done; it has left flight then. The streamer's error when it cannot tell. */
+mmbError mmb_worker_query(mmbEvent *event, bool *out_done);
+
+/* Makes a stream of the event's streamer wait for it. */
+mmbError mmb_worker_order(mmbEvent *event, void *native_stream);
 
 /* Waits until the copy is done, ends its flight and releases the event. The copy's own error. */
 mmbError mmb_worker_wait(mmbEvent *event);

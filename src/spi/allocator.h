@@ -43,12 +43,14 @@ struct mmb_block {
 
 /* What to allocate: n_bytes >= 1; alignment is a power of two, at least 1. `prepaid` bytes are
  * charged already: by the block that this one will replace. `thread` is whose cache serves, 0 the
- * caller; only for tables with free_for. */
+ * caller; only for tables with free_for. `asked` is the alignment that the block keeps wherever it
+ * goes, at most `alignment`, which has what the memory promises besides. */
 struct mmb_request {
     size_t n_bytes;
     size_t alignment;
     size_t prepaid;
     uint64_t thread;
+    size_t asked;
 };
 
 struct mmb_allocator_stats {
