@@ -19,6 +19,15 @@
 #ifdef MMB_HAVE_NUMA
 #include "layers/numa/numa.h"
 #endif
+#ifdef MMB_HAVE_CUDA
+#include "layers/cuda/cuda.h"
+#endif
+#ifdef MMB_HAVE_HIP
+#include "layers/hip/hip.h"
+#endif
+#ifdef MMB_HAVE_OPENCL
+#include "layers/opencl/opencl.h"
+#endif
 #include "src/spi/allocator.h"
 #include "src/spi/backend.h"
 #include "src/spi/probe.h"
@@ -34,6 +43,22 @@ const struct mmb_backend_ops *const mmb_builtin_backends[] = {
 #endif
 #ifdef MMB_HAVE_MEMKIND
     &mmb_memkind_backend,
+#endif
+#ifdef MMB_HAVE_CUDA
+    &mmb_cuda_backend,
+    &mmb_cuda_managed_backend,
+    &mmb_cuda_host_backend,
+    &mmb_cuda_shm_backend,
+#endif
+#ifdef MMB_HAVE_HIP
+    &mmb_hip_backend,
+    &mmb_hip_managed_backend,
+    &mmb_hip_host_backend,
+    &mmb_hip_shm_backend,
+#endif
+#ifdef MMB_HAVE_OPENCL
+    &mmb_opencl_backend,
+    &mmb_opencl_svm_backend,
 #endif
     NULL,
 };

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* HIP's runtime as a runtime of layers/gpu, and the four backends over it. Owns nothing; takes no
+ * lock but the runtime's. A thread has a current device rather than a stack of contexts: it is set
+ * for a call, and the caller's is set again after it. */
+#include "layers/hip/hip.h"
+#include <mmb/hip.h>
+#include "layers/gpu/runtime.h"
+#include "layers/hip/runtime.h"
+
+_Static_assert(sizeof(struct mmbHipOptions) == sizeof(struct mmb_gpu_options) &&
+                   offsetof(struct mmbHipOptions, device) ==
+                       offsetof(struct mmb_gpu_options, device) &&
+                   offsetof(struct mmbHipOptions, stream) ==
+                       offsetof(struct mmb_gpu_options, stream),
+               "both runtimes' options are read as one");
+
+static bool is_exhausted(int code)
+{
+    return code == hipErrorOutOfMemory;
+}
+
+static bool is_over(int code)
+{
+    return code == hipErrorDeinitialized;
+}
+
+/* ---- devices ---- */
+
+static int open_device(int device, void **out_context)
+{
+    (void)device;
+    *out_context = NULL;
+    return 0;
+}
+
+static void close_device(int device, void *context)
+{
+    (void)device;
+    (void)context;
+}
+
+static int enter(int device, void *context, uintptr_t *state)
+{
+    int before = 0;
+    (void)context;
+    hipError_t code = mmb_hip.p_hipGetDevice(&before);
+    if (code == hipSuccess && before != device)
+        code = mmb_hip.p_hipSetDevice(device);
+    *state = (uintptr_t)before;
+    return (int)code;
+}
+
+static void leave(uintptr_t state)
+{
+    int now = -1;
+    if (mmb_hip.p_hipGetDevice(&now) != hipSuccess || now != (int)state)
+        (void)mmb_hip.p_hipSetDevice((int)state);
+}
+
+/* ---- memory ---- */
+
+static int allocate(enum mmb_gpu_kind kind, size_t n_bytes, void **out)
+{
+    if (kind == MMB_GPU_HOST)
+        return (int)mmb_hip.p_hipHostMalloc(out, n_bytes, hipHostMallocPortable);
+    if (kind == MMB_GPU_MANAGED)
+        return (int)mmb_hip.p_hipMallocManaged(out, n_bytes, hipMemAttachGlobal);
+    return (int)mmb_hip.p_hipMalloc(out, n_bytes);
+}
+
+static int release(enum mmb_gpu_kind kind, void *start)
+{
+    return (int)(kind == MMB_GPU_HOST ? mmb_hip.p_hipHostFree(start) : mmb_hip.p_hipFree(start));
+}
+
+static int pin(void *start, size_t n_bytes)
+{
+    return (int)mmb_hip.p_hipHostRegister(start, n_bytes,
+                                          hipHostRegisterPortable | hipHostRegisterMapped);
+}
+
+static int unpin(void *start)
+{
+    return (int)mmb_hip.p_hipHostUnregister(start);
+}
+
+/* ---- streams ---- */
+
+static int copy(void *to, const void *from, size_t n_bytes, void *stream)
+{
+    return (int)mmb_hip.p_hipMemcpyAsync(to, from, n_bytes, hipMemcpyDefault, stream);
+}
+
+static hipMemcpyKind kind_of(const struct mmb_gpu_box *box)
+{
+    if (box->to.is_host)
+        return box->from.is_host ? hipMemcpyHostToHost : hipMemcpyDeviceToHost;
+    return box->from.is_host ? hipMemcpyHostToDevice : hipMemcpyDeviceToDevice;
+}
+
+/* A command per slice. HIP's copies in three dimensions want arguments whose shape changed. */
+static int copy_box(const struct mmb_gpu_box *box, void *stream)
+{
+    hipError_t code = hipSuccess;
+    for (size_t slice = 0; slice < box->n_slices && code == hipSuccess; slice++)
+        code = mmb_hip.p_hipMemcpy2DAsync(
+            (void *)(box->to.address + slice * box->to.slice_pitch), box->to.row_pitch,
+            (const void *)(box->from.address + slice * box->from.slice_pitch), box->from.row_pitch,
+            box->row_bytes, box->n_rows, kind_of(box), stream);
+    return (int)code;
+}
+
+static int set(void *to, int value, size_t n_bytes, void *stream)
+{
+    return (int)mmb_hip.p_hipMemsetAsync(to, value & 0xff, n_bytes, stream);
+}
+
+static int finish(void *stream)
+{
+    return (int)mmb_hip.p_hipStreamSynchronize(stream);
+}
+
+static int mark(void *stream, void **out_mark)
+{
+    hipEvent_t event;
+    hipError_t code = mmb_hip.p_hipEventCreateWithFlags(&event, hipEventDisableTiming);
+    if (code != hipSuccess)
+        return (int)code;
+    code = mmb_hip.p_hipEventRecord(event, stream);
+    if (code == hipSuccess)
+        *out_mark = event;
+    else
+        (void)mmb_hip.p_hipEventDestroy(event);
+    return (int)code;
+}
+
+static int query(void *event, bool *out_reached)
+{
+    hipError_t code = mmb_hip.p_hipEventQuery(event);
+    *out_reached = code == hipSuccess;
+    return code == hipErrorNotReady ? 0 : (int)code;
+}
+
+static int wait_for(void *event)
+{
+    return (int)mmb_hip.p_hipEventSynchronize(event);
+}
+
+static int order(void *stream, void *event)
+{
+    return (int)mmb_hip.p_hipStreamWaitEvent(stream, event, 0);
+}
+
+static void forget(void *event)
+{
+    (void)mmb_hip.p_hipEventDestroy(event);
+}
+
+static const struct mmb_gpu_runtime runtime = {
+    .name = "hip",
+    .context = MMB_GPU_HIP,
+    .load = mmb_hip_load,
+    .error_text = mmb_hip_error_text,
+    .is_exhausted = is_exhausted,
+    .is_over = is_over,
+    .open = open_device,
+    .close = close_device,
+    .enter = enter,
+    .leave = leave,
+    .allocate = allocate,
+    .release = release,
+    .pin = pin,
+    .unpin = unpin,
+    .copy = copy,
+    .copy_box = copy_box,
+    .set = set,
+    .finish = finish,
+    .mark = mark,
+    .query = query,
+    .wait = wait_for,
+    .order = order,
+    .forget = forget,
+};
+
+/* ---- the backends ---- */
+
+static bool serves_device(mmbMemLayer layer, mmbExecutionContext context)
+{
+    return context == MMB_GPU_HIP && mmb_gpu_serves_device(layer);
+}
+
+static bool serves_host(mmbMemLayer layer, mmbExecutionContext context)
+{
+    return context == MMB_GPU_HIP && mmb_gpu_serves_host(layer);
+}
+
+static mmbError available(void)
+{
+    return mmb_gpu_available(&runtime);
+}
+
+static mmbError open_memory(const struct mmb_backend_request *request, struct mmb_backend **out)
+{
+    return mmb_gpu_open(&runtime, &mmb_hip_backend, MMB_GPU_DEVICE, request, out);
+}
+
+static mmbError open_managed(const struct mmb_backend_request *request, struct mmb_backend **out)
+{
+    return mmb_gpu_open(&runtime, &mmb_hip_managed_backend, MMB_GPU_MANAGED, request, out);
+}
+
+static mmbError open_host(const struct mmb_backend_request *request, struct mmb_backend **out)
+{
+    return mmb_gpu_open(&runtime, &mmb_hip_host_backend, MMB_GPU_HOST, request, out);
+}
+
+static mmbError open_shared(const struct mmb_backend_request *request, struct mmb_backend **out)
+{
+    return mmb_gpu_open(&runtime, &mmb_hip_shm_backend, MMB_GPU_SHARED, request, out);
+}
+
+const struct mmb_backend_ops mmb_hip_backend = {.name = "hip",
+                                                .id = MMB_BACKEND_HIP,
+                                                .places_by_domain = true,
+                                                .serves = serves_device,
+                                                .available = available,
+                                                .open = open_memory,
+                                                MMB_GPU_OPS};
+
+const struct mmb_backend_ops mmb_hip_managed_backend = {.name = "hip_managed",
+                                                        .id = MMB_BACKEND_HIP_MANAGED,
+                                                        .places_by_domain = true,
+                                                        .serves = serves_device,
+                                                        .available = available,
+                                                        .open = open_managed,
+                                                        MMB_GPU_OPS};
+
+const struct mmb_backend_ops mmb_hip_host_backend = {.name = "hip_host",
+                                                     .id = MMB_BACKEND_HIP_HOST,
+                                                     .takes_host_memory = true,
+                                                     .serves = serves_host,
+                                                     .available = available,
+                                                     .open = open_host,
+                                                     MMB_GPU_OPS};
+
+const struct mmb_backend_ops mmb_hip_shm_backend = {.name = "hip_shm",
+                                                    .id = MMB_BACKEND_HIP_SHM,
+                                                    .takes_host_memory = true,
+                                                    .serves = serves_host,
+                                                    .available = available,
+                                                    .open = open_shared,
+                                                    MMB_GPU_OPS};

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef MMB_LAYERS_HIP_RUNTIME_H
+#define MMB_LAYERS_HIP_RUNTIME_H
+/* The functions of HIP's runtime that are used, found at run time. Only what kept its name and its
+ * shape from HIP 4 to 7: no device properties, no memory types. */
+#include <hip/hip_runtime_api.h>
+#include <stddef.h>
+#include <mmb/error.h>
+#include "layers/gpu/library.h"
+
+#define MMB_HIP_FUNCTIONS(X)                                                                       \
+    X(hipGetDeviceCount)                                                                           \
+    X(hipGetErrorName)                                                                             \
+    X(hipGetErrorString)                                                                           \
+    X(hipGetDevice)                                                                                \
+    X(hipSetDevice)                                                                                \
+    X(hipMallocManaged)                                                                            \
+    X(hipFree)                                                                                     \
+    X(hipHostMalloc)                                                                               \
+    X(hipHostFree)                                                                                 \
+    X(hipHostRegister)                                                                             \
+    X(hipHostUnregister)                                                                           \
+    X(hipMemcpyAsync)                                                                              \
+    X(hipMemcpy2DAsync)                                                                            \
+    X(hipMemsetAsync)                                                                              \
+    X(hipStreamSynchronize)                                                                        \
+    X(hipStreamWaitEvent)                                                                          \
+    X(hipEventCreateWithFlags)                                                                     \
+    X(hipEventRecord)                                                                              \
+    X(hipEventQuery)                                                                               \
+    X(hipEventSynchronize)                                                                         \
+    X(hipEventDestroy)
+
+struct mmb_hip_runtime {
+#define MMB_HIP_MEMBER(name) __typeof__(&name) p_##name;
+    MMB_HIP_FUNCTIONS(MMB_HIP_MEMBER)
+#undef MMB_HIP_MEMBER
+    /* Named apart: the header overloads it for C++. */
+    hipError_t (*p_hipMalloc)(void **out, size_t n_bytes);
+};
+
+/* Valid after mmb_hip_load has given MMB_OK once. */
+extern struct mmb_hip_runtime mmb_hip;
+
+/* Loads the libamdhip64 of the headers' major version, or what MMB_HIP_LIBRARY names; the first
+ * call decides. MMB_UNSUPPORTED. */
+mmbError mmb_hip_load(size_t *out_n_devices);
+/* "hipErrorOutOfMemory (2): out of memory" */
+const char *mmb_hip_error_text(int code, char text[MMB_GPU_TEXT_BYTES]);
+
+#endif

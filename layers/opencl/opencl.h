@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef MMB_LAYERS_OPENCL_H
+#define MMB_LAYERS_OPENCL_H
+/* The two backends of OpenCL: buffers, which have no addresses, and shared virtual memory. */
+#include "src/spi/backend.h"
+
+extern const struct mmb_backend_ops mmb_opencl_backend;
+extern const struct mmb_backend_ops mmb_opencl_svm_backend;
+
+#endif

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A CUDA driver without a GPU, as a library of its own. Device addresses are reserved and may not
+ * be touched, so that a stray access by the host faults as it does with a real device; the driver
+ * itself reaches the bytes through a second mapping. Streams are queues that tests can hold. Owns
+ * everything it gives; one mutex guards all.
+ *
+ * MMB_FAKE_CUDA_DEVICES (2) and MMB_FAKE_CUDA_BYTES (64 MiB, of each device) say what there is. */
+#include "tests/support/fake_cuda.h"
+#include "tests/support/fake_cuda_parts.h"
+#include <cuda.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define DEVICES_MAX 8
+#define DEPTH_MAX   16
+
+enum kind { DEVICE, MANAGED, HOST, PINNED };
+
+struct range {
+    struct range *next;
+    enum kind kind;
+    int device;
+    char *address, *bytes;
+    size_t n_bytes, n_mapped;
+};
+
+struct CUctx_st {
+    int n_retained;
+    bool is_destroyed;
+    size_t n_used;
+};
+
+pthread_mutex_t fake_cuda_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct CUctx_st contexts[DEVICES_MAX];
+static struct range *ranges;
+static int n_devices;
+static size_t device_bytes;
+static int fail_code, fail_after = -1;
+static __thread CUcontext stack[DEPTH_MAX];
+static __thread size_t depth;
+
+/* ---- devices and contexts ---- */
+
+static size_t number_of(const char *name, size_t otherwise)
+{
+    const char *text = getenv(name);
+    return text && *text ? (size_t)strtoull(text, NULL, 10) : otherwise;
+}
+
+EXPORT CUresult cuInit(unsigned int flags)
+{
+    if (flags != 0)
+        return CUDA_ERROR_INVALID_VALUE;
+    n_devices = (int)number_of("MMB_FAKE_CUDA_DEVICES", 2);
+    device_bytes = number_of("MMB_FAKE_CUDA_BYTES", (size_t)64 << 20);
+    return n_devices > 0 && n_devices <= DEVICES_MAX ? CUDA_SUCCESS : CUDA_ERROR_NO_DEVICE;
+}
+
+EXPORT CUresult cuGetErrorName(CUresult code, const char **out)
+{
+    *out = code == CUDA_ERROR_OUT_OF_MEMORY          ? "CUDA_ERROR_OUT_OF_MEMORY"
+           : code == CUDA_ERROR_NO_DEVICE            ? "CUDA_ERROR_NO_DEVICE"
+           : code == CUDA_ERROR_INVALID_VALUE        ? "CUDA_ERROR_INVALID_VALUE"
+           : code == CUDA_ERROR_CONTEXT_IS_DESTROYED ? "CUDA_ERROR_CONTEXT_IS_DESTROYED"
+           : code == CUDA_ERROR_ILLEGAL_ADDRESS      ? "CUDA_ERROR_ILLEGAL_ADDRESS"
+                                                     : "CUDA_ERROR_UNKNOWN";
+    return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuGetErrorString(CUresult code, const char **out)
+{
+    *out = code == CUDA_ERROR_OUT_OF_MEMORY ? "out of memory" : "the fake driver says no";
+    return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuDeviceGetCount(int *out)
+{
+    *out = n_devices;
+    return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuDeviceGet(CUdevice *out, int number)
+{
+    if (number < 0 || number >= n_devices)
+        return CUDA_ERROR_INVALID_DEVICE;
+    *out = number;
+    return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuDeviceTotalMem(size_t *out, CUdevice device)
+{
+    (void)device;
+    *out = device_bytes;
+    return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuDeviceGetPCIBusId(char *out, int length, CUdevice device)
+{
+    static const char ids[DEVICES_MAX][16] = {"0000:81:00.0", "0000:82:00.0", "0000:83:00.0",
+                                              "0000:84:00.0", "0000:85:00.0", "0000:86:00.0",
+                                              "0000:87:00.0", "0000:88:00.0"};
+    strncpy(out, ids[device], (size_t)length);
+    return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuDevicePrimaryCtxRetain(CUcontext *out, CUdevice device)
+{
+    pthread_mutex_lock(&fake_cuda_mutex);
+    if (contexts[device].n_retained++ == 0)
+        contexts[device].is_destroyed = false;
+    pthread_mutex_unlock(&fake_cuda_mutex);
+    *out = &contexts[device];
+    return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuDevicePrimaryCtxRelease(CUdevice device)
+{
+    pthread_mutex_lock(&fake_cuda_mutex);
+    bool had = contexts[device].n_retained > 0;
+    contexts[device].n_retained -= had;
+    pthread_mutex_unlock(&fake_cuda_mutex);
+    return had ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
+}
+
+EXPORT CUresult cuCtxPushCurrent(CUcontext context)
+{
+    if (!context || context->n_retained == 0)
+        return CUDA_ERROR_INVALID_CONTEXT;
+    if (context->is_destroyed)
+        return CUDA_ERROR_CONTEXT_IS_DESTROYED;
+    if (depth == DEPTH_MAX)
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    stack[depth++] = context;
+    return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuCtxPopCurrent(CUcontext *out)
+{
+    if (depth == 0)
+        return CUDA_ERROR_INVALID_CONTEXT;
+    *out = stack[--depth];
+    return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuCtxGetCurrent(CUcontext *out)
+{
+    *out = depth > 0 ? stack[depth - 1] : NULL;
+    return CUDA_SUCCESS;
+}
+
+CUresult fake_cuda_begin(void)
+{
+    if (depth == 0)
+        return CUDA_ERROR_INVALID_CONTEXT;
+    if (fail_after >= 0 && fail_after-- == 0)
+        return (CUresult)fail_code;
+    return CUDA_SUCCESS;
+}
+
+/* ---- memory ---- */
+
+static struct range **find(const void *address)
+{
+    struct range **at = &ranges;
+    while (*at && !((const char *)address >= (*at)->address &&
+                    (const char *)address < (*at)->address + (*at)->n_mapped))
+        at = &(*at)->next;
+    return at;
+}
+
+static void end(struct range **at)
+{
+    struct range *range = *at;
+    *at = range->next;
+    if (range->kind == DEVICE) {
+        munmap(range->address, range->n_mapped);
+        contexts[range->device].n_used -= range->n_bytes;
+    }
+    if (range->kind != PINNED)
+        munmap(range->bytes, range->n_mapped);
+    free(range);
+}
+
+static bool map_bytes(struct range *range)
+{
+    int file = memfd_create("fake-cuda", MFD_CLOEXEC);
+    if (file < 0)
+        return false;
+    void *bytes = MAP_FAILED, *address = MAP_FAILED;
+    if (ftruncate(file, (off_t)range->n_mapped) == 0)
+        bytes = mmap(NULL, range->n_mapped, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    close(file);
+    if (bytes != MAP_FAILED && range->kind == DEVICE)
+        address = mmap(NULL, range->n_mapped, PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    range->bytes = bytes;
+    range->address = range->kind == DEVICE ? address : bytes;
+    if (bytes != MAP_FAILED && range->address == MAP_FAILED)
+        munmap(bytes, range->n_mapped);
+    return bytes != MAP_FAILED && range->address != MAP_FAILED;
+}
+
+/* Mutex held, begun. */
+static CUresult make(enum kind kind, size_t n_bytes, void **out)
+{
+    CUcontext context = stack[depth - 1];
+    if (n_bytes == 0)
+        return CUDA_ERROR_INVALID_VALUE;
+    if (n_bytes > SIZE_MAX / 2 ||
+        (kind == DEVICE && n_bytes > device_bytes - contexts[context - contexts].n_used))
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    struct range *range = calloc(1, sizeof *range);
+    *range = (struct range){.kind = kind,
+                            .device = (int)(context - contexts),
+                            .n_bytes = n_bytes,
+                            .n_mapped = (n_bytes + 4095) / 4096 * 4096};
+    if (!map_bytes(range)) {
+        free(range);
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    }
+    if (kind == DEVICE)
+        context->n_used += n_bytes;
+    range->next = ranges;
+    ranges = range;
+    *out = range->address;
+    return CUDA_SUCCESS;
+}
+
+static CUresult allocate(enum kind kind, size_t n_bytes, void **out)
+{
+    pthread_mutex_lock(&fake_cuda_mutex);
+    CUresult code = fake_cuda_begin();
+    if (code == CUDA_SUCCESS)
+        code = make(kind, n_bytes, out);
+    pthread_mutex_unlock(&fake_cuda_mutex);
+    return code;
+}
+
+static CUresult release(bool is_host, const void *address)
+{
+    pthread_mutex_lock(&fake_cuda_mutex);
+    CUresult code = fake_cuda_begin();
+    struct range **at = find(address);
+    if (code == CUDA_SUCCESS && (!*at || (*at)->address != address || (*at)->kind == PINNED ||
+                                 ((*at)->kind == HOST) != is_host))
+        code = CUDA_ERROR_INVALID_VALUE;
+    if (code == CUDA_SUCCESS)
+        end(at);
+    pthread_mutex_unlock(&fake_cuda_mutex);
+    return code;
+}
+
+EXPORT CUresult cuMemAlloc(CUdeviceptr *out, size_t n_bytes)
+{
+    return allocate(DEVICE, n_bytes, (void **)out);
+}
+
+EXPORT CUresult cuMemAllocManaged(CUdeviceptr *out, size_t n_bytes, unsigned int flags)
+{
+    return flags == CU_MEM_ATTACH_GLOBAL ? allocate(MANAGED, n_bytes, (void **)out)
+                                         : CUDA_ERROR_INVALID_VALUE;
+}
+
+EXPORT CUresult cuMemFree(CUdeviceptr address)
+{
+    return release(false, (const void *)(uintptr_t)address);
+}
+
+EXPORT CUresult cuMemHostAlloc(void **out, size_t n_bytes, unsigned int flags)
+{
+    (void)flags;
+    return allocate(HOST, n_bytes, out);
+}
+
+EXPORT CUresult cuMemFreeHost(void *address)
+{
+    return release(true, address);
+}
+
+EXPORT CUresult cuMemHostRegister(void *address, size_t n_bytes, unsigned int flags)
+{
+    (void)flags;
+    pthread_mutex_lock(&fake_cuda_mutex);
+    CUresult code = fake_cuda_begin();
+    if (code == CUDA_SUCCESS && *find(address))
+        code = CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED;
+    if (code == CUDA_SUCCESS) {
+        struct range *range = calloc(1, sizeof *range);
+        *range = (struct range){ranges, PINNED, 0, address, address, n_bytes, n_bytes};
+        ranges = range;
+    }
+    pthread_mutex_unlock(&fake_cuda_mutex);
+    return code;
+}
+
+EXPORT CUresult cuMemHostUnregister(void *address)
+{
+    pthread_mutex_lock(&fake_cuda_mutex);
+    CUresult code = fake_cuda_begin();
+    struct range **at = find(address);
+    if (code == CUDA_SUCCESS && (!*at || (*at)->kind != PINNED || (*at)->address != address))
+        code = CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
+    if (code == CUDA_SUCCESS)
+        end(at);
+    pthread_mutex_unlock(&fake_cuda_mutex);
+    return code;
+}
+
+EXPORT CUresult cuDevicePrimaryCtxReset(CUdevice device)
+{
+    pthread_mutex_lock(&fake_cuda_mutex);
+    for (struct range **at = &ranges; *at;) {
+        if ((*at)->kind == DEVICE && (*at)->device == device)
+            end(at);
+        else
+            at = &(*at)->next;
+    }
+    contexts[device].is_destroyed = true;
+    pthread_mutex_unlock(&fake_cuda_mutex);
+    return CUDA_SUCCESS;
+}
+
+char *fake_cuda_reach(const void *address, size_t n_bytes, bool is_device)
+{
+    struct range *range = *find(address);
+    if (!range)
+        return is_device ? NULL : (char *)(uintptr_t)address;
+    size_t offset = (size_t)((const char *)address - range->address);
+    if (offset > range->n_bytes || n_bytes > range->n_bytes - offset)
+        return NULL;
+    return range->bytes + offset;
+}
+
+/* ---- for tests ---- */
+
+static size_t count_ranges(void)
+{
+    size_t n = 0;
+    pthread_mutex_lock(&fake_cuda_mutex);
+    for (const struct range *range = ranges; range; range = range->next)
+        n++;
+    pthread_mutex_unlock(&fake_cuda_mutex);
+    return n;
+}
+
+static size_t count_events(void)
+{
+    pthread_mutex_lock(&fake_cuda_mutex);
+    size_t n = fake_cuda_events();
+    pthread_mutex_unlock(&fake_cuda_mutex);
+    return n;
+}
+
+static size_t count_retained(void)
+{
+    size_t n = 0;
+    for (int i = 0; i < DEVICES_MAX; i++)
+        n += (size_t)contexts[i].n_retained;
+    return n;
+}
+
+static size_t get_depth(void)
+{
+    return depth;
+}
+
+static void *get_bytes(const void *address, size_t n_bytes)
+{
+    pthread_mutex_lock(&fake_cuda_mutex);
+    void *bytes = fake_cuda_reach(address, n_bytes, true);
+    pthread_mutex_unlock(&fake_cuda_mutex);
+    return bytes;
+}
+
+static void fail(int code, int n_good)
+{
+    fail_code = code;
+    fail_after = n_good;
+}
+
+static void hold(void *stream)
+{
+    fake_cuda_set_held(stream, true);
+}
+
+static void let_go(void *stream)
+{
+    fake_cuda_set_held(stream, false);
+}
+
+EXPORT extern const struct fake_cuda_control fake_cuda_control;
+const struct fake_cuda_control fake_cuda_control = {
+    .live_ranges = count_ranges,
+    .live_events = count_events,
+    .retained = count_retained,
+    .depth = get_depth,
+    .bytes = get_bytes,
+    .fail = fail,
+    .hold = hold,
+    .let_go = let_go,
+};
