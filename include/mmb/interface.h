@@ -165,7 +165,6 @@ MMB_API mmbError mmb_interface_at(const mmbMemSpace *space, size_t index,
  * @param id  as given at creation, or derived
  * @param[out] out_interface  required
  * @retval MMB_NOT_FOUND no heap with this id is attached
- * @retval MMB_UNSUPPORTED this build has no shared memory
  * @note Thread-safe.
  * @since 0.1
  */

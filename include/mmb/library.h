@@ -63,8 +63,7 @@ typedef struct mmbOptions {
  * @retval MMB_NOT_FOUND the topology file does not exist
  * @retval MMB_PERMISSION the topology file may not be read
  * @retval MMB_CORRUPT the topology file is no topology
- * @retval MMB_UNSUPPORTED a topology file is named, but discovery is not built in; or this build
- *         has no part that uses a thread model
+ * @retval MMB_UNSUPPORTED a topology file is named, but discovery is not built in
  * @retval MMB_OUT_OF_MEMORY the system refuses memory or address space for the library's own data
  * @retval MMB_ERROR discovery failed on this machine; the detail has hwloc's or the system's text
  * @note Thread-safe.

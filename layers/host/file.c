@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "layers/host/file_shared.h"
 #include "layers/host/host.h"
 #include "src/base/checked.h"
 #include "src/base/error.h"
@@ -59,10 +60,7 @@ static mmbError check_options(const mmbBackendOptions *options)
         return error;
     if (!options->file.path || !*options->file.path)
         return mmb_fail(MMB_INVALID_ARG, "file backend: a path is required");
-    if (options->file.mode != 0)
-        return mmb_fail(MMB_UNSUPPORTED,
-                        "file backend: shared heaps in files are not built into this version");
-    if (options->file.header_bytes != 0 || options->file.id != 0)
+    if (options->file.mode == 0 && (options->file.header_bytes != 0 || options->file.id != 0))
         return mmb_fail(MMB_INVALID_ARG, "file backend: header and id belong to shared heaps");
     if (options->file.bytes != 0 && options->file.bytes < mmb_os_page_bytes())
         return mmb_fail(MMB_INVALID_ARG, "file backend: %zu B are less than a page",
@@ -129,6 +127,8 @@ static mmbError open_backend(const struct mmb_backend_request *request, struct m
     mmbError error = check_options(request->options);
     if (error != MMB_OK)
         return error;
+    if (request->options->file.mode != 0)
+        return mmb_file_shared_open(request, out);
     struct file *file = mmb_meta_alloc(sizeof *file);
     if (!file)
         return mmb_fail(MMB_OUT_OF_MEMORY, "file backend: no memory for its own data");

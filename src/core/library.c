@@ -6,6 +6,7 @@
 #include "interfaces/orphan.h"
 #include "layers/user/user.h"
 #include "src/base/error.h"
+#include "src/base/thread_model.h"
 #include "src/base/log.h"
 #include "src/base/struct_size.h"
 #include "src/core/discovery.h"
@@ -28,8 +29,7 @@ static mmbError check_thread_model(const mmbThreadModel *model)
     if (!known.name || !known.get_id || !known.yield || !known.sleep_us || !known.tls_create ||
         !known.tls_get || !known.tls_set || !known.tls_destroy)
         return mmb_fail(MMB_INVALID_ARG, "init: the thread model lacks its name or a function");
-    return mmb_fail(MMB_UNSUPPORTED,
-                    "init: thread models are not built into this version; leave it NULL");
+    return MMB_OK;
 }
 
 static void stop(void)
@@ -77,6 +77,7 @@ mmbError mmb_init(const mmbOptions *options)
     bool is_as_asked = true;
     mmb_registry_lock();
     if (mmb_registry.references == 0) {
+        mmb_thread_model_set(known.thread_model);
         error = start(known.topology_xml);
         atomic_store_explicit(&mmb_library_ready, error == MMB_OK, memory_order_release);
         is_as_asked = error != MMB_OK || mmb_publish_open();
