@@ -21,13 +21,14 @@ enum bench_way {
 
 /* Who takes part in what. */
 enum bench_group {
-    BENCH_PEERS = 1,      /* other allocators, by preload */
-    BENCH_LOCAL = 2,      /* libmmb, thread-local */
-    BENCH_PAGES = 4,      /* libmmb, scalable page */
-    BENCH_UNLIMITED = 8,  /* libmmb without a limit */
-    BENCH_STACKS = 16,    /* libmmb's stack, and the bump pointer */
-    BENCH_FINDABLE = 32,  /* libmmb with lookup by pointer */
-    BENCH_THE_OTHER = 64, /* the reference */
+    BENCH_PEERS = 1,        /* other allocators, by preload */
+    BENCH_LOCAL = 2,        /* libmmb, thread-local */
+    BENCH_PAGES = 4,        /* libmmb, scalable page */
+    BENCH_UNLIMITED = 8,    /* libmmb without a limit */
+    BENCH_STACKS = 16,      /* libmmb's stack, and the bump pointer */
+    BENCH_FINDABLE = 32,    /* libmmb with lookup by pointer */
+    BENCH_THE_OTHER = 64,   /* the reference */
+    BENCH_REGISTERED = 128, /* libmmb with its chunks registered for DMA */
     BENCH_GENERAL = BENCH_PEERS | BENCH_LOCAL | BENCH_PAGES
 };
 
@@ -41,6 +42,7 @@ struct bench_contender {
     mmbStrategy strategy;
     uint64_t flags; /* of the interface */
     bool has_no_limit;
+    bool is_registered; /* by the provider that locks pages */
 };
 
 struct bench_run;

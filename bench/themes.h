@@ -40,8 +40,9 @@ BENCH_BY_STACK(unwind);
 /* full.c; parameter: how full the space is kept, in thousandths. */
 bench_function mmb_full;
 
-/* lookup.c, copy.c, start.c, steady.c */
+/* lookup.c, region.c, copy.c, start.c, steady.c */
 BENCH_BY_REFERENCE(find);
+BENCH_BY_REFERENCE(region);
 BENCH_BY_REFERENCE(copy_between);
 BENCH_BY_REFERENCE(start);
 bench_function reference_steady;

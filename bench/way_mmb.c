@@ -20,6 +20,19 @@ static size_t roomy_limit(void)
     return (size_t)sysconf(_SC_PHYS_PAGES) / 2 * (size_t)sysconf(_SC_PAGESIZE);
 }
 
+/* What a run holds must be lockable, 8 MiB at most; else there is nothing to measure. */
+static void skip_unless_lockable(void)
+{
+    mmbAllocation *block;
+    mmbError error = mmb_allocate((size_t)7 << 20, bench_interface, &block);
+
+    if (error == MMB_OUT_OF_MEMORY)
+        bench_skip("%s", mmb_error_detail());
+    bench_mmb_check(error, "7 MiB of locked pages");
+    bench_mmb_check(mmb_free(block), "mmb_free");
+    bench_mmb_check(mmb_interface_trim(bench_interface, 0), "mmb_interface_trim");
+}
+
 void bench_mmb_open(const struct bench_contender *contender)
 {
     mmbMemSpaceConfig space = MMB_MEMSPACE_CONFIG_DEFAULT;
@@ -33,6 +46,8 @@ void bench_mmb_open(const struct bench_contender *contender)
     bench_mmb_check(mmb_init(MMB_INIT_DEFAULT), "mmb_init");
     bench_mmb_check(mmb_register_memory(MMB_DRAM, MMB_CPU, &space, &bench_space),
                     "mmb_register_memory");
+    if (contender->is_registered)
+        bench_mmb_check(mmb_region_provider_create_mlock(&interface.region_provider), "mlock");
     mmbError error = mmb_create_interface(bench_space, &interface, &bench_interface);
     if (error == MMB_UNSUPPORTED && interface.strategy == MMB_STRATEGY_THREAD_LOCAL) {
         interface.strategy = MMB_STRATEGY_DEFAULT;
@@ -41,6 +56,8 @@ void bench_mmb_open(const struct bench_contender *contender)
     if (error == MMB_UNSUPPORTED)
         bench_skip("%s", mmb_error_detail());
     bench_mmb_check(error, "mmb_create_interface");
+    if (contender->is_registered)
+        skip_unless_lockable();
 }
 
 mmbStrategy bench_mmb_strategy(void)
