@@ -31,6 +31,14 @@ lines_of() {
         echo '^refused with MMB_OUT_OF_MEMORY: allocate 1 B: limit 8000, used 8000$'
         echo '^layers:.* SCRATCHPAD$'
         ;;
+    hbm)
+        echo '^1000000 numbers in [A-Z]*$'
+        ;;
+    shared_queue)
+        echo '^killed the consumer after 1000 messages$'
+        echo '^2000 messages went through 64 places$'
+        echo '^the heap is whole: MMB_OK$'
+        ;;
     strategies)
         echo '^PASSTHROUGH: 2 blocks, 2 chunks'
         echo '^STACK: 10 blocks released to the mark, 1 kept$'
