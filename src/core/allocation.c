@@ -15,6 +15,7 @@
 #include "src/core/region.h"
 #include "src/core/registry.h"
 #include "src/core/subheap.h"
+#include "src/core/trace.h"
 
 #define DEFAULT_ALIGNMENT 16u
 
@@ -80,6 +81,7 @@ mmbError mmb_interface_allocate(mmbMemInterface *interface, const struct mmb_wis
     }
     struct mmb_request request = {wish->n_bytes, wish->alignment, 0, wish->thread,
                                   wish->alignment};
+    const mmbMemInterface *asked = interface;
     int domain = wish->domain;
     do {
         request.alignment = wish->alignment;
@@ -89,9 +91,12 @@ mmbError mmb_interface_allocate(mmbMemInterface *interface, const struct mmb_wis
         interface = interface->fallback;
         domain = -1;
     } while (error == MMB_OUT_OF_MEMORY && interface);
-    if (!error)
-        mmb_debug_fill(*out_record, MMB_FILL_NEW);
-    return error;
+    if (error)
+        return error;
+    mmb_debug_fill(*out_record, MMB_FILL_NEW);
+    if (__builtin_expect(mmb_trace_is_on, 0))
+        mmb_trace_allocate(asked, *out_record, wish->n_bytes, wish->alignment);
+    return MMB_OK;
 }
 
 /* The short way of a strategy without magazines; it is cleared when the interface goes. */
@@ -295,7 +300,7 @@ static mmbError release_extended(mmbAllocation *allocation, const struct mmb_ext
     return error;
 }
 
-mmbError mmb_allocation_release(mmbAllocation *allocation, const char *function)
+static mmbError release(mmbAllocation *allocation, const char *function)
 {
     mmbError error = mmb_allocation_check(allocation, function);
     if (error)
@@ -305,6 +310,16 @@ mmbError mmb_allocation_release(mmbAllocation *allocation, const char *function)
         return free_block(allocation, 0);
     error = mmb_record_check_idle(allocation, function);
     return error ? error : release_extended(allocation, &view);
+}
+
+mmbError mmb_allocation_release(mmbAllocation *allocation, const char *function)
+{
+    if (__builtin_expect(!mmb_trace_is_on, 1))
+        return release(allocation, function);
+    mmb_trace_leave(allocation);
+    mmbError error = release(allocation, function);
+    mmb_trace_freed(!error);
+    return error;
 }
 
 /* A live LOCKED record has no extension, so nothing holds it and nothing is to be undone. */
@@ -322,7 +337,7 @@ static __attribute__((noinline)) mmbError free_slowly(mmbAllocation *allocation)
 {
     if (!allocation)
         return mmb_library_check("free");
-    if (mmb_record_is_ours(allocation) && free_quickly(allocation))
+    if (!mmb_trace_is_on && mmb_record_is_ours(allocation) && free_quickly(allocation))
         return MMB_OK;
     return mmb_allocation_release(allocation, "free");
 }

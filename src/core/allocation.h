@@ -37,6 +37,9 @@ mmbAllocation *mmb_allocation_at(uintptr_t address);
 /* MMB_INVALID_ALLOCATION for slices and wrapped objects, MMB_BUSY for what is in use. */
 mmbError mmb_allocation_check_movable(const mmbAllocation *allocation, const char *function);
 
+/* mmb_reallocate() itself; the public function also writes to the trace. */
+mmbError mmb_block_resize(mmbAllocation *allocation, size_t n_bytes);
+
 /* A new block of n_bytes for the same bytes in the interface, the contents copied. Where both
  * blocks are charged to one quota, only the difference is. `*out_keep` is what the old block must
  * not uncharge when it goes. */

@@ -9,6 +9,7 @@
 #include "src/core/copy.h"
 #include "src/core/registry.h"
 #include "src/core/subheap.h"
+#include "src/core/trace.h"
 
 mmbError mmb_allocation_check_movable(const mmbAllocation *allocation, const char *function)
 {
@@ -151,7 +152,7 @@ static mmbError move_somewhere(mmbAllocation *handle, size_t n_bytes, mmbMemInte
 
 /* A block that was replaced by a smaller one had more charged than the new one needs: keep covers
  * only the new size, so freeing the old block uncharged the rest. */
-mmbError mmb_reallocate(mmbAllocation *allocation, size_t n_bytes)
+mmbError mmb_block_resize(mmbAllocation *allocation, size_t n_bytes)
 {
     mmbError error = mmb_allocation_check_movable(allocation, "reallocate");
     if (error)
@@ -174,7 +175,17 @@ mmbError mmb_reallocate(mmbAllocation *allocation, size_t n_bytes)
     return error;
 }
 
-mmbError mmb_migrate(mmbAllocation *allocation, mmbMemInterface *to)
+mmbError mmb_reallocate(mmbAllocation *allocation, size_t n_bytes)
+{
+    if (__builtin_expect(!mmb_trace_is_on, 1))
+        return mmb_block_resize(allocation, n_bytes);
+    mmb_trace_leave(allocation);
+    mmbError error = mmb_block_resize(allocation, n_bytes);
+    mmb_trace_moved(error ? NULL : allocation);
+    return error;
+}
+
+static mmbError migrate(mmbAllocation *allocation, mmbMemInterface *to)
 {
     mmbError error = mmb_allocation_check_movable(allocation, "migrate");
     if (!error)
@@ -185,4 +196,14 @@ mmbError mmb_migrate(mmbAllocation *allocation, mmbMemInterface *to)
     if (mmb_record_allocator(block)->interface == to)
         return MMB_OK;
     return move_to(allocation, mmb_record_bytes(allocation), to);
+}
+
+mmbError mmb_migrate(mmbAllocation *allocation, mmbMemInterface *to)
+{
+    if (__builtin_expect(!mmb_trace_is_on, 1))
+        return migrate(allocation, to);
+    mmb_trace_leave(allocation);
+    mmbError error = migrate(allocation, to);
+    mmb_trace_moved(error ? NULL : allocation);
+    return error;
 }

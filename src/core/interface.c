@@ -13,6 +13,7 @@
 #include "src/core/interface_region.h"
 #include "src/core/registry.h"
 #include "src/core/subheap.h"
+#include "src/core/trace.h"
 
 /* A power of two above the size of an interface. */
 #define SLOT_BYTES (1u << MMB_INTERFACE_SLOT_LOG2)
@@ -98,9 +99,12 @@ mmbError mmb_interface_open(mmbMemSpace *space, const mmbMemInterfaceConfig *con
     mmb_hot_clear(&interface->hot);
     /* Which domain is nearest changes with the thread's CPU: no magazine can be known before. And
      * which class serves a size is another one where blocks are aligned by more than 16. */
-    if (interface->n_heaps == 1 && interface->min_alignment <= MMB_HOST_ALIGNMENT)
+    if (interface->n_heaps == 1 && interface->min_alignment <= MMB_HOST_ALIGNMENT &&
+        !mmb_trace_is_on)
         fill_hot(interface);
     atomic_store_explicit(&interface->magic, MMB_INTERFACE_MAGIC, memory_order_release);
+    if (mmb_trace_is_on)
+        mmb_trace_interface(interface);
     *out_interface = interface;
     return MMB_OK;
 
@@ -128,6 +132,8 @@ mmbError mmb_interface_default(mmbMemSpace *space, mmbMemInterface **out_interfa
 void mmb_interface_close(mmbMemInterface *interface)
 {
     mmbMemSpace *space = interface->space;
+    if (mmb_trace_is_on)
+        mmb_trace_interface_end(interface);
     atomic_store_explicit(&interface->magic, 0, memory_order_release);
     mmb_hot_clear(&interface->hot);
     mmb_list_remove(&interface->link);

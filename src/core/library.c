@@ -15,6 +15,7 @@
 #include "src/core/publish.h"
 #include "src/core/region.h"
 #include "src/core/registry.h"
+#include "src/core/trace.h"
 #include "src/core/worker.h"
 #include "src/spi/record.h"
 
@@ -74,10 +75,11 @@ mmbError mmb_init(const mmbOptions *options)
         error = check_thread_model(known.thread_model);
     if (error != MMB_OK)
         return error;
-    bool is_as_asked = true;
+    bool is_as_asked = true, is_traced = true;
     mmb_registry_lock();
     if (mmb_registry.references == 0) {
         mmb_thread_model_set(known.thread_model);
+        is_traced = mmb_trace_open();
         error = start(known.topology_xml);
         atomic_store_explicit(&mmb_library_ready, error == MMB_OK, memory_order_release);
         is_as_asked = error != MMB_OK || mmb_publish_open();
@@ -87,6 +89,8 @@ mmbError mmb_init(const mmbOptions *options)
     mmb_registry_unlock();
     if (!is_as_asked)
         mmb_log(MMB_LOG_WARNING, "init: cannot publish statistics as MMB_PUBLISH asks");
+    if (!is_traced)
+        mmb_log(MMB_LOG_WARNING, "init: cannot write the file that MMB_TRACE names");
     return error;
 }
 
@@ -102,6 +106,8 @@ mmbError mmb_finalize(void)
         mmb_publish_close();
         atomic_store_explicit(&mmb_library_ready, false, memory_order_release);
         stop();
+        if (mmb_trace_is_on)
+            mmb_trace_flush();
     }
     mmb_registry_unlock();
     return MMB_OK;

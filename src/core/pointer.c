@@ -8,6 +8,7 @@
 #include "src/core/allocation.h"
 #include "src/core/place.h"
 #include "src/core/registry.h"
+#include "src/core/trace.h"
 
 static void *address_of(const mmbAllocation *allocation)
 {
@@ -146,6 +147,20 @@ static void *replace(mmbAllocation *record, size_t n_bytes, mmbMemInterface *int
     return address_of(fresh);
 }
 
+/* NULL: refused. */
+static void *resize(mmbAllocation *record, size_t n_bytes)
+{
+    if (mmb_allocation_block(record) != record)
+        return mmb_block_resize(record, n_bytes) ? NULL : address_of(record);
+    struct mmb_allocator *allocator = mmb_record_allocator(record);
+    mmbError error = allocator->ops->resize(allocator, record, mmb_record_bytes(record), n_bytes);
+    if (error == MMB_UNSUPPORTED)
+        return replace(record, n_bytes, allocator->interface);
+    if (error == MMB_OUT_OF_MEMORY && allocator->interface->fallback)
+        return replace(record, n_bytes, allocator->interface->fallback);
+    return error ? NULL : address_of(record);
+}
+
 void *mmb_realloc(mmbMemInterface *interface, void *ptr, size_t n_bytes)
 {
     if (!ptr)
@@ -156,13 +171,10 @@ void *mmb_realloc(mmbMemInterface *interface, void *ptr, size_t n_bytes)
         return NULL;
     if (mmb_allocation_check_size(n_bytes, "realloc"))
         return NULL;
-    if (mmb_allocation_block(record) != record)
-        return mmb_reallocate(record, n_bytes) ? NULL : address_of(record);
-    struct mmb_allocator *allocator = mmb_record_allocator(record);
-    mmbError error = allocator->ops->resize(allocator, record, mmb_record_bytes(record), n_bytes);
-    if (error == MMB_UNSUPPORTED)
-        return replace(record, n_bytes, allocator->interface);
-    if (error == MMB_OUT_OF_MEMORY && allocator->interface->fallback)
-        return replace(record, n_bytes, allocator->interface->fallback);
-    return error ? NULL : ptr;
+    if (__builtin_expect(!mmb_trace_is_on, 1))
+        return resize(record, n_bytes);
+    mmb_trace_leave(record);
+    void *fresh = resize(record, n_bytes);
+    mmb_trace_moved(fresh ? mmb_allocation_at((uintptr_t)fresh) : NULL);
+    return fresh;
 }

@@ -4,6 +4,7 @@
 #include "src/base/error.h"
 #include "src/core/backend_table.h"
 #include "src/core/interface.h"
+#include "src/core/trace.h"
 
 /* The three operations come together, so one is as good as all. */
 static mmbError check(const mmbMemInterface *interface, const char *function)
@@ -40,5 +41,9 @@ mmbError mmb_stack_release(mmbMemInterface *interface, mmbStackMark mark)
 mmbError mmb_stack_reset(mmbMemInterface *interface)
 {
     mmbError error = check(interface, "stack_reset");
-    return error == MMB_OK ? interface->allocator->ops->reset(interface->allocator) : error;
+    if (error == MMB_OK)
+        error = interface->allocator->ops->reset(interface->allocator);
+    if (error == MMB_OK && mmb_trace_is_on)
+        mmb_trace_reset(interface);
+    return error;
 }

@@ -14,6 +14,7 @@
 #include "src/core/registry.h"
 #include "src/core/source.h"
 #include "src/core/space_limits.h"
+#include "src/core/trace.h"
 
 /* What the heaps of one interface have in common. */
 struct plan {
@@ -223,6 +224,10 @@ mmbError mmb_subheaps_open(mmbMemInterface *interface, const mmbMemInterfaceConf
                                         space->context, &plan.backend_ops);
     if (error == MMB_OK)
         error = mmb_strategy_select(config->strategy, &plan.allocator_ops);
+    /* A traced call must not find a thread's magazine on its way (trace.h). */
+    if (error == MMB_OK && mmb_trace_is_on &&
+        plan.allocator_ops->strategy == MMB_STRATEGY_THREAD_LOCAL)
+        error = mmb_strategy_select(MMB_STRATEGY_SCALABLE_PAGE, &plan.allocator_ops);
     if (error == MMB_OK && mmb_space_is_by_domain(space) && !plan.backend_ops->places_by_domain)
         error = mmb_fail(MMB_UNSUPPORTED,
                          "create_interface: the space has a limit per domain, and backend %s does "
