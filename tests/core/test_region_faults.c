@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Promise under test: whichever piece of metadata cannot be had, making a provider, registering and
  * importing answer MMB_OUT_OF_MEMORY, nothing has changed, and the next call works.
- * mmb_meta_alloc, mmb_meta_strdup and mmb_handles_take are wrapped (tests/Makefile.inc). */
+ * mmb_meta_alloc, mmb_meta_strdup, mmb_handles_take and mmb_os_commit are wrapped
+ * (tests/Makefile.inc). */
 #include <string.h>
 #include "src/base/meta.h"
 #include "src/core/handles.h"
@@ -39,6 +40,17 @@ void *__wrap_mmb_handles_take(struct mmb_handles *handles)
     return fails() ? NULL : __real_mmb_handles_take(handles);
 }
 
+/* Nothing can be committed any more. */
+static bool is_full;
+
+bool __real_mmb_os_commit(void *start, size_t n_bytes);
+bool __wrap_mmb_os_commit(void *start, size_t n_bytes);
+
+bool __wrap_mmb_os_commit(void *start, size_t n_bytes)
+{
+    return !is_full && __real_mmb_os_commit(start, n_bytes);
+}
+
 static struct fake_provider fake;
 static mmbRegionProvider *provider;
 static mmbMemInterface *interface;
@@ -65,6 +77,7 @@ static void set_up(void)
 static void tear_down(void)
 {
     fail_at = 0;
+    is_full = false;
     control_close();
     CU_ASSERT_TRUE(fake.live == 0 && fake.wrong == 0);
 }
@@ -151,4 +164,31 @@ static void test_region_faults_in_every_call(void)
     }
 }
 
-MMB_SUITE_WITH("core/region_faults", set_up, tear_down, T(test_region_faults_in_every_call))
+#define MOST_BLOCKS 20000u
+
+/* Held one after the other until there is no room to count; what was held stays held.
+   covers: mmb_region_hold MMB_OUT_OF_MEMORY */
+static void test_region_faults_in_hold(void)
+{
+    static mmbAllocation *blocks[MOST_BLOCKS];
+    mmbMemInterface *page = control_interface(control_space(MMB_NO_LIMIT),
+                                              MMB_STRATEGY_SCALABLE_PAGE, MMB_BACKEND_DEFAULT);
+    for (size_t i = 0; i < MOST_BLOCKS; i++)
+        blocks[i] = control_allocation(page, 16);
+    is_full = true;
+    size_t held = 0;
+    mmbError error = MMB_OK;
+    while (held < MOST_BLOCKS && (error = mmb_region_hold(blocks[held])) == MMB_OK)
+        held++;
+    CU_ASSERT_EQUAL(error, MMB_OUT_OF_MEMORY);
+    is_full = false;
+    CU_ASSERT_EQUAL(mmb_free(blocks[held]), MMB_OK);
+    for (size_t i = 0; i < held; i++) {
+        CU_ASSERT_EQUAL(mmb_free(blocks[i]), MMB_BUSY);
+        CU_ASSERT_EQUAL(mmb_region_unhold(blocks[i]), MMB_OK);
+        CU_ASSERT_EQUAL(mmb_free(blocks[i]), MMB_OK);
+    }
+}
+
+MMB_SUITE_WITH("core/region_faults", set_up, tear_down, T(test_region_faults_in_every_call),
+               T(test_region_faults_in_hold))
