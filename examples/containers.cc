@@ -11,6 +11,7 @@
 #include <vector>
 #include <mmb.hpp>
 
+// [fastest layer]
 // The layer with the highest bandwidth that the CPU can use. Without discovery the program says
 // what there is.
 static mmbMemLayer fastest_layer(std::size_t n_bytes)
@@ -24,7 +25,9 @@ static mmbMemLayer fastest_layer(std::size_t n_bytes)
     mmb::check(mmb_space_get_info(best, &info));
     return info.layer;
 }
+// [fastest layer]
 
+// [space of]
 static mmb::unique_space space_of(std::size_t limit)
 {
     mmbMemSpaceConfig config = MMB_MEMSPACE_CONFIG_DEFAULT;
@@ -32,7 +35,9 @@ static mmb::unique_space space_of(std::size_t limit)
     config.size_opts.mem_size = limit;
     return mmb::make_space(fastest_layer(limit), MMB_CPU, &config);
 }
+// [space of]
 
+// [vector]
 static void use_a_vector(mmbMemInterface *fast)
 {
     std::vector<double, mmb::allocator<double>> field(1000, 0.5, fast);
@@ -44,6 +49,7 @@ static void use_a_vector(mmbMemInterface *fast)
         std::cout << "refused: " << refused.what() << "\n";
     }
 }
+// [vector]
 
 #ifdef MMB_HAS_MEMORY_RESOURCE
 static void use_polymorphic_containers(mmbMemInterface *fast)

@@ -25,6 +25,7 @@ program placement
   if (err /= MMB_OK) error stop 'mmb_init'
   layer = fastest_layer()
 
+  ! [array]
   ! Room for two arrays, and not a byte more. Without err= a failure would stop the program.
   config = mmbMemSpaceConfig(mmbSizeConfig(MMB_SIZE_SET, .false., 16000), &
                              MMB_MEMINTERFACE_CONFIG_DEFAULT)
@@ -36,6 +37,7 @@ program placement
   call mmb_allocate(8 * n, fast, new_allocation=field)
   call mmb_get_array(field, a, [n])
   a = 1.5_real64
+  ! [array]
   call mmb_allocate(8 * n, other, new_allocation=copy)
   call mmb_copy(copy, field)
   call mmb_get_array(copy, b, [n / 10, 10])
@@ -54,6 +56,7 @@ program placement
 
 contains
 
+  ! [fastest layer]
   ! The layer with the highest bandwidth: HBM where there is any. Without discovery there is no
   ! space yet, and the program's word counts.
   integer(mmbLayerKind) function fastest_layer()
@@ -68,4 +71,5 @@ contains
       fastest_layer = about%layer
     end if
   end function
+  ! [fastest layer]
 end program placement

@@ -39,7 +39,7 @@ links_lead_somewhere() {
 quotes_are_whole() {
     for page in $pages; do
         sed -n 's/^@snippet //p' "$page" | while read -r file name; do
-            test "$(grep -cF "/* [$name] */" "$MMB_SRCDIR/$file")" -eq 2 || echo "$page: $file: $name"
+            test "$(grep -cE "^ *(/\*|//|!) \[$name\]" "$MMB_SRCDIR/$file")" -eq 2 || echo "$page: $file: $name"
         done
     done >"$tap_dir/bad"
     cat "$tap_dir/bad"
