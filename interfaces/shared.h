@@ -175,6 +175,8 @@ const struct mmb_allocator_ops *mmb_shared_strategy_ops(uint32_t strategy);
 mmbError mmb_shared_heap_open(const struct mmb_allocator_request *request,
                               struct mmb_shared_heap *heap);
 void mmb_shared_heap_close(struct mmb_shared_heap *heap);
+void mmb_shared_heap_fork_lock(struct mmb_allocator *allocator);
+void mmb_shared_heap_fork_unlock(struct mmb_allocator *allocator);
 void mmb_shared_fill_stats(struct mmb_shared_heap *heap, size_t live_bytes, size_t live_count,
                            struct mmb_allocator_stats *out);
 

@@ -4,7 +4,6 @@
  * Owns the heap: its caches, shadows and the one chunk, which is the whole segment. Order in an
  * allocation: charge, take a block (private), make its handle, commit. In a free: the handle ends
  * and the charge goes back before the block is free for others. */
-#include <unistd.h>
 #include "interfaces/shared.h"
 #include "src/base/checked.h"
 #include "src/base/error.h"
@@ -443,58 +442,14 @@ static void heap_trim(struct mmb_allocator *allocator, size_t keep_bytes)
     mmb_shared_heap_collect(mmb_shared_heap_of(allocator));
 }
 
-/* ---- fork ---- */
-
-static void heap_fork_lock(struct mmb_allocator *allocator)
-{
-    struct mmb_shared_heap *heap = mmb_shared_heap_of(allocator);
-    mmb_lock_acquire(&heap->caches_lock);
-    MMB_LIST_FOR_EACH (node, &heap->caches)
-        mmb_lock_acquire(&MMB_CONTAINER_OF(node, struct mmb_shared_cache, link)->lock);
-    mmb_lock_acquire(&heap->segment->slots_lock);
-    mmb_mutex_lock(&heap->segment->central);
-    mmb_lock_acquire(&heap->shadows_lock);
-}
-
-/* The child's caches are empty and have no slots; the blocks are the parent's. */
-static void start_child(struct mmb_shared_heap *heap)
-{
-    atomic_fetch_add(&heap->debt, mmb_shadows_disown(heap));
-    MMB_LIST_FOR_EACH (node, &heap->caches) {
-        struct mmb_shared_cache *cache = MMB_CONTAINER_OF(node, struct mmb_shared_cache, link);
-        for (uint32_t i = 0; i < MMB_SHARED_LISTS; i++)
-            mmb_list_init(&cache->spans[i]);
-        for (uint32_t i = 0; i < MMB_SHARED_CLASSES_MAX; i++)
-            cache->bins[i] = (struct mmb_shared_bin){NULL, 0, 0};
-        cache->slot = MMB_SHARED_NO_SLOT;
-        cache->is_idle = cache->thread != 0;
-    }
-}
-
-static void heap_fork_unlock(struct mmb_allocator *allocator)
-{
-    struct mmb_shared_heap *heap = mmb_shared_heap_of(allocator);
-    bool is_child = heap->segment->pid != getpid();
-    if (is_child)
-        start_child(heap);
-    mmb_lock_release(&heap->shadows_lock);
-    mmb_mutex_unlock(&heap->segment->central);
-    mmb_lock_release(&heap->segment->slots_lock);
-    MMB_LIST_FOR_EACH (node, &heap->caches)
-        mmb_lock_release(&MMB_CONTAINER_OF(node, struct mmb_shared_cache, link)->lock);
-    if (is_child && mmb_shared_refork(heap->segment))
-        heap->main->slot = heap->segment->slot;
-    mmb_lock_release(&heap->caches_lock);
-}
-
 /* A block's bytes may be another process's: nothing of its charge can be kept for another block. */
 #define SHARED_HEAP_OPS                                                                            \
     .size = sizeof(struct mmb_allocator_ops), .is_positional = true, .open = heap_open,            \
     .close = heap_close, .allocate = heap_allocate, .free = heap_free, .resize = heap_resize,      \
     .vacate = heap_vacate, .reclaim = heap_reclaim, .locate = heap_locate, .find = heap_find,      \
     .for_each = heap_for_each, .get_stats = heap_get_stats, .trim = heap_trim,                     \
-    .fork_lock = heap_fork_lock, .fork_unlock = heap_fork_unlock, .in_use = heap_in_use,           \
-    .import = heap_import, .free_for = heap_free_for
+    .fork_lock = mmb_shared_heap_fork_lock, .fork_unlock = mmb_shared_heap_fork_unlock,            \
+    .in_use = heap_in_use, .import = heap_import, .free_for = heap_free_for
 
 const struct mmb_allocator_ops mmb_shared_page_ops = {
     .name = "shared scalable page",

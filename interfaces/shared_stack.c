@@ -5,117 +5,27 @@
  * the segment's central lock first. Going down frees what any process has above, as one store; a
  * block that is freed below the top is uncharged at once but keeps its room until then. */
 #include <unistd.h>
-#include "interfaces/shared.h"
+#include "interfaces/shared_stack.h"
 #include "src/base/error.h"
 #include "src/base/meta.h"
 #include "src/base/os.h"
-#include "src/shared/stack.h"
 
-#define PAGE_RECORDS 4096u
-#define PAGE_BYTES   (PAGE_RECORDS * sizeof(mmbAllocation *))
 /* Pages of the segment are asked for in steps. */
 #define BACK_STEP  ((uint64_t)1 << 20)
 #define MARK_MAGIC 0x6b7261746b636f73ull
 
-struct shared_stack {
-    struct mmb_shared_heap heap;
-    mmbAllocation ***pages; /* of records, by entry */
-    size_t n_pages;
-    uint64_t backed_to;    /* data below is there */
-    uint64_t entries_from; /* entries from here on are there */
-};
-
-static struct shared_stack *stack_of(struct mmb_allocator *allocator)
-{
-    return (struct shared_stack *)allocator;
-}
-
-/* ---- handles ---- */
-
-/* shadows_lock held. NULL: none, or, when it shall be made, no metadata. */
-static mmbAllocation **place_of(struct shared_stack *stack, uint32_t index, bool make)
-{
-    mmbAllocation ***page = &stack->pages[index / PAGE_RECORDS];
-    if (!*page && make)
-        *page = mmb_meta_alloc(PAGE_BYTES);
-    return *page ? &(*page)[index % PAGE_RECORDS] : NULL;
-}
-
-static void *home_of_index(uint32_t index)
-{
-    return (void *)((uintptr_t)index * 2 + 1);
-}
-
-static uint32_t index_of(const mmbAllocation *record)
-{
-    return (uint32_t)((uintptr_t)mmb_record_home_object(record) / 2);
-}
-
-/* shadows_lock held. */
-static mmbAllocation *fresh_record(struct shared_stack *stack, uint32_t index)
-{
-    mmbAllocation **place = place_of(stack, index, true);
-    if (!place)
-        return NULL;
-    if (*place && !mmb_shared_record_in_use(*place))
-        mmb_shared_record_end(*place);
-    else
-        *place = mmb_record_new(home_of_index(index));
-    return *place;
-}
-
-static bool is_current(const struct shared_stack *stack, const mmbAllocation *record,
-                       uint32_t index, struct mmb_shared_entry *entry)
-{
-    uint32_t home = __atomic_load_n(&record->home, __ATOMIC_ACQUIRE);
-    const struct mmb_shared_segment *segment = stack->heap.segment;
-    return index < mmb_shared_stack_height(segment) &&
-           mmb_shared_entry_read(segment, index, entry) && !(entry->info & MMB_ENTRY_FREED) &&
-           mmb_entry_generation(entry->info) == (home & MMB_SHARED_GENERATION);
-}
-
-typedef void (*visit_record)(void *user, mmbAllocation *record, uint32_t index);
-
-/* shadows_lock held. */
-static void each_record(struct shared_stack *stack, uint32_t from, visit_record visit, void *user)
-{
-    for (size_t p = from / PAGE_RECORDS; p < stack->n_pages; p++)
-        for (uint32_t i = 0; stack->pages[p] && i < PAGE_RECORDS; i++) {
-            uint32_t index = (uint32_t)p * PAGE_RECORDS + i;
-            mmbAllocation *record = stack->pages[p][i];
-            if (record && index >= from && mmb_record_is_live(record))
-                visit(user, record, index);
-        }
-}
-
-struct walk {
-    struct shared_stack *stack;
-    mmb_record_visitor visit;
-    void *user;
-    size_t sum;
-    bool stopped;
-};
-
-static void expire_if_gone(void *user, mmbAllocation *record, uint32_t index)
-{
-    struct walk *walk = user;
-    struct mmb_shared_entry entry;
-    if (!is_current(walk->stack, record, index, &entry))
-        walk->sum += mmb_shadow_expire(record);
-}
-
 /* Uncharges what others freed, or what is above the top. */
-static void collect_from(struct shared_stack *stack, uint32_t from)
+static void collect_from(struct mmb_shared_stack *stack, uint32_t from)
 {
-    struct walk walk = {.stack = stack};
+    struct mmb_stack_walk walk = {.stack = stack};
     mmb_lock_acquire(&stack->heap.shadows_lock);
-    each_record(stack, from, expire_if_gone, &walk);
+    mmb_shared_stack_each_record(stack, from, mmb_shared_stack_expire_if_gone, &walk);
     mmb_lock_release(&stack->heap.shadows_lock);
     if (walk.sum)
         mmb_quota_uncharge(stack->heap.base.quota, walk.sum);
 }
 
-static void settle(struct shared_stack *stack)
+static void settle(struct mmb_shared_stack *stack)
 {
     struct mmb_shared_segment *segment = stack->heap.segment;
     mmb_shared_lock(segment, segment->slot);
@@ -125,8 +35,8 @@ static void settle(struct shared_stack *stack)
 
 static void collect(struct mmb_shared_heap *heap)
 {
-    collect_from((struct shared_stack *)heap, 0);
-    settle((struct shared_stack *)heap);
+    collect_from((struct mmb_shared_stack *)heap, 0);
+    settle((struct mmb_shared_stack *)heap);
     mmb_shared_pay(heap);
 }
 
@@ -134,11 +44,11 @@ static void collect(struct mmb_shared_heap *heap)
 
 static mmbError stack_open(const struct mmb_allocator_request *request, struct mmb_allocator **out)
 {
-    struct shared_stack *stack = mmb_meta_alloc(sizeof *stack);
+    struct mmb_shared_stack *stack = mmb_meta_alloc(sizeof *stack);
     if (!stack)
         return mmb_fail(MMB_OUT_OF_MEMORY, "create_interface: no metadata for a shared stack");
     stack->heap.collect = collect;
-    stack->n_pages = mmb_shared_stack_capacity(request->segment) / PAGE_RECORDS + 1;
+    stack->n_pages = mmb_shared_stack_capacity(request->segment) / MMB_STACK_PAGE_RECORDS + 1;
     stack->pages = mmb_os_map(stack->n_pages * sizeof *stack->pages);
     mmbError error = MMB_OUT_OF_MEMORY;
     if (stack->pages)
@@ -159,7 +69,7 @@ static mmbError stack_open(const struct mmb_allocator_request *request, struct m
 
 static void end_record(void *user, mmbAllocation *record, uint32_t index)
 {
-    struct walk *walk = user;
+    struct mmb_stack_walk *walk = user;
     struct mmb_extension view;
     (void)index;
     size_t n_bytes = mmb_record_bytes(record);
@@ -171,13 +81,13 @@ static void end_record(void *user, mmbAllocation *record, uint32_t index)
 
 static void stack_close(struct mmb_allocator *allocator)
 {
-    struct shared_stack *stack = stack_of(allocator);
-    struct walk walk = {.stack = stack};
-    each_record(stack, 0, end_record, &walk);
+    struct mmb_shared_stack *stack = mmb_shared_stack_of(allocator);
+    struct mmb_stack_walk walk = {.stack = stack};
+    mmb_shared_stack_each_record(stack, 0, end_record, &walk);
     for (size_t p = 0; p < stack->n_pages; p++) {
-        for (uint32_t i = 0; stack->pages[p] && i < PAGE_RECORDS; i++)
+        for (uint32_t i = 0; stack->pages[p] && i < MMB_STACK_PAGE_RECORDS; i++)
             mmb_shared_record_delete(stack->pages[p][i]);
-        mmb_meta_free(stack->pages[p], PAGE_BYTES);
+        mmb_meta_free(stack->pages[p], MMB_STACK_PAGE_BYTES);
     }
     atomic_fetch_add(&stack->heap.debt, walk.sum);
     mmb_os_unmap(stack->pages, stack->n_pages * sizeof *stack->pages);
@@ -188,7 +98,7 @@ static void stack_close(struct mmb_allocator *allocator)
 /* ---- pushing ---- */
 
 /* Central lock held. Asks for the pages of a block and its entry. */
-static bool back(struct shared_stack *stack, uint64_t end, uint64_t entry)
+static bool back(struct mmb_shared_stack *stack, uint64_t end, uint64_t entry)
 {
     struct mmb_shared_segment *segment = stack->heap.segment;
     if (end > stack->backed_to) {
@@ -208,7 +118,7 @@ static bool back(struct shared_stack *stack, uint64_t end, uint64_t entry)
 }
 
 /* Central lock held. Everything but the height is written afterwards. False: no room. */
-static bool prepare(struct shared_stack *stack, const struct mmb_request *request,
+static bool prepare(struct mmb_shared_stack *stack, const struct mmb_request *request,
                     uint32_t *out_index, struct mmb_shared_entry *out)
 {
     struct mmb_shared_segment *segment = stack->heap.segment;
@@ -235,7 +145,7 @@ static bool prepare(struct shared_stack *stack, const struct mmb_request *reques
 }
 
 /* Central lock held. */
-static mmbError push(struct shared_stack *stack, const struct mmb_request *request,
+static mmbError push(struct mmb_shared_stack *stack, const struct mmb_request *request,
                      mmbAllocation **out)
 {
     struct mmb_shared_segment *segment = stack->heap.segment;
@@ -245,7 +155,7 @@ static mmbError push(struct shared_stack *stack, const struct mmb_request *reque
     if (!prepare(stack, request, &index, &entry))
         return MMB_NOT_FOUND;
     mmb_lock_acquire(&stack->heap.shadows_lock);
-    mmbAllocation *record = fresh_record(stack, index);
+    mmbAllocation *record = mmb_shared_stack_fresh_record(stack, index);
     mmb_lock_release(&stack->heap.shadows_lock);
     if (!record)
         return mmb_fail(MMB_OUT_OF_MEMORY, "allocate %zu B: no metadata for a handle",
@@ -265,7 +175,7 @@ static mmbError push(struct shared_stack *stack, const struct mmb_request *reque
 static mmbError stack_allocate(struct mmb_allocator *allocator, const struct mmb_request *request,
                                mmbAllocation **out_record)
 {
-    struct shared_stack *stack = stack_of(allocator);
+    struct mmb_shared_stack *stack = mmb_shared_stack_of(allocator);
     struct mmb_shared_segment *segment = stack->heap.segment;
     mmbError error = mmb_shared_charge(&stack->heap, request->n_bytes);
     if (error != MMB_OK)
@@ -288,7 +198,7 @@ static mmbError stack_allocate(struct mmb_allocator *allocator, const struct mmb
 
 /* ---- freeing ---- */
 
-static bool free_entry(struct shared_stack *stack, uint32_t index)
+static bool free_entry(struct mmb_shared_stack *stack, uint32_t index)
 {
     struct mmb_shared_segment *segment = stack->heap.segment;
     uint64_t before = __atomic_fetch_or(&mmb_shared_entry(segment, index)->info, MMB_ENTRY_FREED,
@@ -304,10 +214,10 @@ static mmbError stack_free(struct mmb_allocator *allocator, mmbAllocation *recor
                            size_t keep_charged)
 {
     (void)keep_charged;
-    struct shared_stack *stack = stack_of(allocator);
+    struct mmb_shared_stack *stack = mmb_shared_stack_of(allocator);
     struct mmb_shared_entry entry;
-    uint32_t index = index_of(record);
-    bool is_live = is_current(stack, record, index, &entry);
+    uint32_t index = mmb_shared_stack_index_of(record);
+    bool is_live = mmb_shared_stack_is_current(stack, record, index, &entry);
     if (mmb_shared_uncharge_once(record))
         mmb_quota_uncharge(stack->heap.base.quota, n_bytes);
     mmb_shared_record_end(record);
@@ -320,12 +230,12 @@ static void stack_vacate(struct mmb_allocator *allocator, mmbAllocation *record,
                          size_t keep_charged)
 {
     (void)keep_charged;
-    struct shared_stack *stack = stack_of(allocator);
+    struct mmb_shared_stack *stack = mmb_shared_stack_of(allocator);
     struct mmb_shared_entry entry;
-    uint32_t index = index_of(record);
+    uint32_t index = mmb_shared_stack_index_of(record);
     mmb_lock_acquire(&stack->heap.shadows_lock);
-    bool is_live = is_current(stack, record, index, &entry);
-    mmbAllocation **place = place_of(stack, index, false);
+    bool is_live = mmb_shared_stack_is_current(stack, record, index, &entry);
+    mmbAllocation **place = mmb_shared_stack_place_of(stack, index, false);
     if (place && *place == record)
         *place = NULL;
     mmb_lock_release(&stack->heap.shadows_lock);
@@ -345,9 +255,9 @@ static void stack_reclaim(struct mmb_allocator *allocator, mmbAllocation *record
 static mmbError stack_resize(struct mmb_allocator *allocator, mmbAllocation *record,
                              size_t old_bytes, size_t new_bytes)
 {
-    struct shared_stack *stack = stack_of(allocator);
+    struct mmb_shared_stack *stack = mmb_shared_stack_of(allocator);
     struct mmb_shared_entry entry;
-    if (!is_current(stack, record, index_of(record), &entry) ||
+    if (!mmb_shared_stack_is_current(stack, record, mmb_shared_stack_index_of(record), &entry) ||
         new_bytes > mmb_entry_bytes(entry.info))
         return MMB_UNSUPPORTED;
     bool is_charged = __atomic_load_n(&record->home, __ATOMIC_ACQUIRE) & MMB_SHARED_CHARGED;
@@ -364,127 +274,9 @@ static mmbError stack_resize(struct mmb_allocator *allocator, mmbAllocation *rec
 
 /* ---- asking ---- */
 
-static bool stack_locate(struct mmb_allocator *allocator, const mmbAllocation *record,
-                         struct mmb_block *out_block)
-{
-    struct shared_stack *stack = stack_of(allocator);
-    struct mmb_shared_entry entry;
-    if (!is_current(stack, record, index_of(record), &entry))
-        return false;
-    *out_block = (struct mmb_block){stack->heap.chunk, entry.start, mmb_entry_bytes(entry.info)};
-    return true;
-}
-
-static mmbError import_entry(struct shared_stack *stack, uint32_t index,
-                             const struct mmb_shared_entry *entry, mmbAllocation **out)
-{
-    struct mmb_shared_entry now;
-    mmbAllocation **place = place_of(stack, index, true);
-    mmbAllocation *record = place ? *place : NULL;
-    if (record && mmb_record_is_live(record) && is_current(stack, record, index, &now)) {
-        *out = record;
-        return MMB_OK;
-    }
-    record = fresh_record(stack, index);
-    if (!record)
-        return MMB_OUT_OF_MEMORY;
-    mmb_shared_record_fill(&stack->heap, record, entry->start, mmb_entry_generation(entry->info));
-    *out = record;
-    return mmb_record_publish(record, MMB_RECORD_STACKED, mmb_entry_bytes(entry->info), 0, 1);
-}
-
-/* exactly: the offset must be a block's first. */
-static mmbError import(struct shared_stack *stack, uint64_t offset, bool exactly,
-                       mmbAllocation **out)
-{
-    struct mmb_shared_entry entry;
-    uint32_t index;
-    if (!mmb_shared_entry_find(stack->heap.segment, offset, &index) ||
-        !mmb_shared_entry_read(stack->heap.segment, index, &entry) ||
-        entry.info & MMB_ENTRY_FREED || (exactly && entry.start != offset))
-        return MMB_INVALID_ALLOCATION;
-    mmb_lock_acquire(&stack->heap.shadows_lock);
-    mmbError error = import_entry(stack, index, &entry, out);
-    mmb_lock_release(&stack->heap.shadows_lock);
-    return error;
-}
-
-static mmbError stack_import(struct mmb_allocator *allocator, uint64_t offset,
-                             mmbAllocation **out_record)
-{
-    struct mmb_extension view;
-    struct shared_stack *stack = stack_of(allocator);
-    mmbError error = import(stack, offset, true, out_record);
-    if (error == MMB_INVALID_ALLOCATION)
-        return mmb_fail(error, "shared stack %u: no live block starts at %llu",
-                        stack->heap.segment->id, (unsigned long long)offset);
-    if (error != MMB_OK)
-        return mmb_fail(error, "shared stack %u: no metadata for a handle",
-                        stack->heap.segment->id);
-    if (mmb_record_view(*out_record, &view) && view.flags & MMB_EXTENSION_HIDDEN)
-        *out_record = view.parent;
-    return MMB_OK;
-}
-
-static mmbAllocation *stack_find(struct mmb_allocator *allocator, struct mmb_chunk *chunk,
-                                 uintptr_t address)
-{
-    struct shared_stack *stack = stack_of(allocator);
-    mmbAllocation *record;
-    (void)chunk;
-    uint64_t offset = mmb_shared_offset_of(&stack->heap, (const void *)address);
-    return import(stack, offset, false, &record) == MMB_OK ? record : NULL;
-}
-
-static void visit_current(void *user, mmbAllocation *record, uint32_t index)
-{
-    struct walk *walk = user;
-    struct mmb_shared_entry entry;
-    if (walk->stopped || !is_current(walk->stack, record, index, &entry))
-        return;
-    const struct mmb_block where = {walk->stack->heap.chunk, entry.start,
-                                    mmb_entry_bytes(entry.info)};
-    walk->stopped = !walk->visit(walk->user, record, &where);
-}
-
-static void stack_for_each(struct mmb_allocator *allocator, mmb_record_visitor visit, void *user)
-{
-    struct shared_stack *stack = stack_of(allocator);
-    struct walk walk = {stack, visit, user, 0, false};
-    mmb_lock_acquire(&stack->heap.shadows_lock);
-    each_record(stack, 0, visit_current, &walk);
-    mmb_lock_release(&stack->heap.shadows_lock);
-}
-
-static void count_in_use(void *user, mmbAllocation *record, uint32_t index)
-{
-    struct walk *walk = user;
-    struct mmb_extension view;
-    (void)index;
-    if (!mmb_record_view(record, &view))
-        return;
-    bool is_foreign = view.flags & MMB_EXTENSION_HIDDEN &&
-                      view.parent->home / MMB_SLOT_BYTES != walk->stack->heap.base.slot;
-    walk->sum += view.slices || view.holds || view.copies || is_foreign;
-}
-
-static size_t in_use_from(struct shared_stack *stack, uint32_t from)
-{
-    struct walk walk = {.stack = stack};
-    mmb_lock_acquire(&stack->heap.shadows_lock);
-    each_record(stack, from, count_in_use, &walk);
-    mmb_lock_release(&stack->heap.shadows_lock);
-    return walk.sum;
-}
-
-static size_t stack_in_use(struct mmb_allocator *allocator)
-{
-    return in_use_from(stack_of(allocator), 0);
-}
-
 static void stack_get_stats(struct mmb_allocator *allocator, struct mmb_allocator_stats *out_stats)
 {
-    struct shared_stack *stack = stack_of(allocator);
+    struct mmb_shared_stack *stack = mmb_shared_stack_of(allocator);
     struct mmb_shared_usage usage;
     mmb_shared_usage(stack->heap.segment, &usage);
     mmb_shared_fill_stats(&stack->heap, usage.live_bytes, usage.live_count, out_stats);
@@ -509,7 +301,7 @@ static uint64_t below(const struct mmb_shared_segment *segment, uint32_t height)
 
 static mmbError stack_mark(struct mmb_allocator *allocator, mmbStackMark *out_mark)
 {
-    struct mmb_shared_segment *segment = stack_of(allocator)->heap.segment;
+    struct mmb_shared_segment *segment = mmb_shared_stack_of(allocator)->heap.segment;
     mmb_shared_lock(segment, segment->slot);
     uint32_t height = mmb_shared_stack_height(segment);
     *out_mark =
@@ -519,10 +311,10 @@ static mmbError stack_mark(struct mmb_allocator *allocator, mmbStackMark *out_ma
 }
 
 /* Central lock held: nothing can come above meanwhile. */
-static mmbError go_down(struct shared_stack *stack, uint32_t height)
+static mmbError go_down(struct mmb_shared_stack *stack, uint32_t height)
 {
     struct mmb_shared_segment *segment = stack->heap.segment;
-    size_t in_use = in_use_from(stack, height);
+    size_t in_use = mmb_shared_stack_in_use_from(stack, height);
     if (in_use)
         return mmb_fail(MMB_BUSY, "stack_release: %zu objects above are sliced, held or copied",
                         in_use);
@@ -530,7 +322,7 @@ static mmbError go_down(struct shared_stack *stack, uint32_t height)
     return MMB_OK;
 }
 
-static mmbError release_to(struct shared_stack *stack, const mmbStackMark *mark)
+static mmbError release_to(struct mmb_shared_stack *stack, const mmbStackMark *mark)
 {
     struct mmb_shared_segment *segment = stack->heap.segment;
     mmb_shared_lock(segment, segment->slot);
@@ -551,12 +343,12 @@ static mmbError release_to(struct shared_stack *stack, const mmbStackMark *mark)
 
 static mmbError stack_release(struct mmb_allocator *allocator, const mmbStackMark *mark)
 {
-    return release_to(stack_of(allocator), mark);
+    return release_to(mmb_shared_stack_of(allocator), mark);
 }
 
 static mmbError stack_reset(struct mmb_allocator *allocator)
 {
-    return release_to(stack_of(allocator), NULL);
+    return release_to(mmb_shared_stack_of(allocator), NULL);
 }
 
 /* ---- fork ---- */
@@ -571,7 +363,7 @@ static void stack_fork_lock(struct mmb_allocator *allocator)
 
 static void discharge(void *user, mmbAllocation *record, uint32_t index)
 {
-    struct walk *walk = user;
+    struct mmb_stack_walk *walk = user;
     (void)index;
     size_t n_bytes = mmb_record_bytes(record);
     if (mmb_shared_uncharge_once(record))
@@ -580,12 +372,12 @@ static void discharge(void *user, mmbAllocation *record, uint32_t index)
 
 static void stack_fork_unlock(struct mmb_allocator *allocator)
 {
-    struct shared_stack *stack = stack_of(allocator);
+    struct mmb_shared_stack *stack = mmb_shared_stack_of(allocator);
     struct mmb_shared_heap *heap = &stack->heap;
-    struct walk walk = {.stack = stack};
+    struct mmb_stack_walk walk = {.stack = stack};
     bool is_child = heap->segment->pid != getpid();
     if (is_child)
-        each_record(stack, 0, discharge, &walk);
+        mmb_shared_stack_each_record(stack, 0, discharge, &walk);
     atomic_fetch_add(&heap->debt, walk.sum);
     mmb_lock_release(&heap->shadows_lock);
     mmb_mutex_unlock(&heap->segment->central);
@@ -606,9 +398,9 @@ const struct mmb_allocator_ops mmb_shared_stack_ops = {
     .resize = stack_resize,
     .vacate = stack_vacate,
     .reclaim = stack_reclaim,
-    .locate = stack_locate,
-    .find = stack_find,
-    .for_each = stack_for_each,
+    .locate = mmb_shared_stack_locate,
+    .find = mmb_shared_stack_find,
+    .for_each = mmb_shared_stack_for_each,
     .get_stats = stack_get_stats,
     .trim = stack_trim,
     .mark = stack_mark,
@@ -616,6 +408,6 @@ const struct mmb_allocator_ops mmb_shared_stack_ops = {
     .reset = stack_reset,
     .fork_lock = stack_fork_lock,
     .fork_unlock = stack_fork_unlock,
-    .in_use = stack_in_use,
-    .import = stack_import,
+    .in_use = mmb_shared_stack_in_use,
+    .import = mmb_shared_stack_import,
 };

@@ -108,8 +108,8 @@ static mmbError attach(const struct place *place, const struct mmb_shared_plan *
     if (error != MMB_OK)
         return error;
     int fd = place->fd < 0 ? -1 : fcntl(place->fd, F_DUPFD_CLOEXEC, 0);
-    error = mmb_shared_backend_make(&shared_array_backend, place->base, &copy, fd, place->fd_offset,
-                                    out);
+    error = mmb_shared_backend_make(&shared_array_backend, place->base, &copy,
+                                    (struct mmb_shared_place){fd, place->fd_offset}, out);
     if (error == MMB_OK)
         (*out)->segment.created = created;
     return error;

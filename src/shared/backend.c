@@ -62,16 +62,16 @@ mmbStrategy mmb_shared_plan_strategy(const struct mmb_shared_plan *plan)
 }
 
 mmbError mmb_shared_backend_make(const struct mmb_backend_ops *ops, void *base,
-                                 const struct mmb_shared_head *head, int fd, uint64_t fd_offset,
+                                 const struct mmb_shared_head *head, struct mmb_shared_place place,
                                  struct mmb_shared_backend **out)
 {
     struct mmb_shared_backend *self = mmb_meta_alloc(sizeof *self);
     if (!self) {
-        if (fd >= 0)
-            close(fd);
+        if (place.fd >= 0)
+            close(place.fd);
         return mmb_fail(MMB_OUT_OF_MEMORY, "shared heap: no memory for the library's own data");
     }
-    mmbError error = mmb_shared_join(&self->segment, base, head, fd, fd_offset);
+    mmbError error = mmb_shared_join(&self->segment, base, head, place.fd, place.fd_offset);
     if (error != MMB_OK) {
         mmb_meta_free(self, sizeof *self);
         return error;

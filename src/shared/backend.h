@@ -38,9 +38,15 @@ uint32_t mmb_shared_id_of(const char *text);
 /* The strategy to create with. */
 mmbStrategy mmb_shared_plan_strategy(const struct mmb_shared_plan *plan);
 
+/* The file a segment lies in; fd -1: none. */
+struct mmb_shared_place {
+    int fd;
+    uint64_t fd_offset;
+};
+
 /* An instance over mapped memory; on failure fd is closed and the memory the caller's. */
 mmbError mmb_shared_backend_make(const struct mmb_backend_ops *ops, void *base,
-                                 const struct mmb_shared_head *head, int fd, uint64_t fd_offset,
+                                 const struct mmb_shared_head *head, struct mmb_shared_place place,
                                  struct mmb_shared_backend **out);
 
 mmbError mmb_shared_backend_map(struct mmb_backend *backend, size_t min_bytes, size_t want_bytes,

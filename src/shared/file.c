@@ -114,7 +114,7 @@ mmbError mmb_shared_fd_attach(const struct mmb_backend_ops *ops, int fd,
         close(fd);
         return error;
     }
-    error = mmb_shared_backend_make(ops, mapping, &head, fd, 0, out);
+    error = mmb_shared_backend_make(ops, mapping, &head, (struct mmb_shared_place){fd, 0}, out);
     if (error != MMB_OK) {
         munmap(mapping, head.layout.n_bytes);
         return error;
@@ -195,7 +195,8 @@ static mmbError create(const struct mmb_backend_ops *ops, int fd, const char *pa
     if (second < 0)
         error = mmb_fail_errno(MMB_ERROR, errno, "%s: dup", plan->what);
     else
-        error = mmb_shared_backend_make(ops, mapping, mapping, second, 0, out);
+        error = mmb_shared_backend_make(ops, mapping, mapping, (struct mmb_shared_place){second, 0},
+                                        out);
     if (error != MMB_OK) {
         munmap(mapping, n_bytes);
         close(fd);

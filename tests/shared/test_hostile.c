@@ -46,7 +46,7 @@ static int fill(void *argument)
     mmbMemInterface *interface = argument;
     mmbAllocation *block;
     for (size_t i = 0; i < 40; i++)
-        if (mmb_allocate(16 << i % 9, interface, &block) != MMB_OK)
+        if (mmb_allocate((size_t)16 << i % 9, interface, &block) != MMB_OK)
             return 1;
     return 0;
 }

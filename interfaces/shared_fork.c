@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A shared heap around fork (shared.h): the child has what the parent mapped, and none of its
+ * slots, spans or charges. Locks are taken as elsewhere: caches_lock, the caches', slots_lock, the
+ * central mutex, shadows_lock. */
+#include <unistd.h>
+#include "interfaces/shared.h"
+
+void mmb_shared_heap_fork_lock(struct mmb_allocator *allocator)
+{
+    struct mmb_shared_heap *heap = mmb_shared_heap_of(allocator);
+    mmb_lock_acquire(&heap->caches_lock);
+    MMB_LIST_FOR_EACH (node, &heap->caches)
+        mmb_lock_acquire(&MMB_CONTAINER_OF(node, struct mmb_shared_cache, link)->lock);
+    mmb_lock_acquire(&heap->segment->slots_lock);
+    mmb_mutex_lock(&heap->segment->central);
+    mmb_lock_acquire(&heap->shadows_lock);
+}
+
+/* The child's caches are empty and have no slots; the blocks are the parent's. */
+static void start_child(struct mmb_shared_heap *heap)
+{
+    atomic_fetch_add(&heap->debt, mmb_shadows_disown(heap));
+    MMB_LIST_FOR_EACH (node, &heap->caches) {
+        struct mmb_shared_cache *cache = MMB_CONTAINER_OF(node, struct mmb_shared_cache, link);
+        for (uint32_t i = 0; i < MMB_SHARED_LISTS; i++)
+            mmb_list_init(&cache->spans[i]);
+        for (uint32_t i = 0; i < MMB_SHARED_CLASSES_MAX; i++)
+            cache->bins[i] = (struct mmb_shared_bin){NULL, 0, 0};
+        cache->slot = MMB_SHARED_NO_SLOT;
+        cache->is_idle = cache->thread != 0;
+    }
+}
+
+void mmb_shared_heap_fork_unlock(struct mmb_allocator *allocator)
+{
+    struct mmb_shared_heap *heap = mmb_shared_heap_of(allocator);
+    bool is_child = heap->segment->pid != getpid();
+    if (is_child)
+        start_child(heap);
+    mmb_lock_release(&heap->shadows_lock);
+    mmb_mutex_unlock(&heap->segment->central);
+    mmb_lock_release(&heap->segment->slots_lock);
+    MMB_LIST_FOR_EACH (node, &heap->caches)
+        mmb_lock_release(&MMB_CONTAINER_OF(node, struct mmb_shared_cache, link)->lock);
+    if (is_child && mmb_shared_refork(heap->segment))
+        heap->main->slot = heap->segment->slot;
+    mmb_lock_release(&heap->caches_lock);
+}
