@@ -52,6 +52,9 @@ lines_of() {
         echo '^put 800 bytes into the other.s slice$'
         echo '^received 800 bytes at offset 1600 of a field of 8000, the rest is untouched$'
         ;;
+    gpu_opencl)
+        echo '^\(two kernels added 42 to each of 10000 numbers\|no OpenCL device here\)$'
+        ;;
     *)
         echo .
         ;;
