@@ -10,12 +10,14 @@
 #include <time.h>
 #include <unistd.h>
 #include "tools/info_live.h"
+#include "tools/info_shm.h"
 
 #define EXIT_USAGE 2
 
 static const char usage[] =
     "usage: mmb-info [--json | --svg FILE] [--topology FILE]\n"
     "       mmb-info --live PID|NAME [--count N | --json | --svg FILE]\n"
+    "       mmb-info --shm URL [--json]\n"
     "       mmb-info --version | --help\n"
     "Shows memory layers, their sizes and speeds, spaces with their limits, and which\n"
     "backends are built and usable.\n"
@@ -25,11 +27,12 @@ static const char usage[] =
     "  --live PID|NAME  a running process that was started with MMB_PUBLISH=1: what its\n"
     "                   interfaces use and how fast they work, until it ends\n"
     "  --count N        stop after showing it N times\n"
+    "  --shm URL        verifies a shared segment and shows what it holds\n"
     "  --version        the library's version\n"
     "  --help           this text\n";
 
 struct request {
-    const char *topology_xml, *svg, *live;
+    const char *topology_xml, *svg, *live, *shm;
     unsigned long count; /* 0: as long as it runs */
     bool as_json, wants_version, wants_help;
 };
@@ -55,6 +58,9 @@ static bool take_option(int option, struct request *out)
         return true;
     case 'c':
         return take_count(optarg, out);
+    case 'm':
+        out->shm = optarg;
+        return true;
     case 't':
         out->topology_xml = optarg;
         return true;
@@ -72,7 +78,8 @@ static bool take_option(int option, struct request *out)
 /* A topology is no process, and one answer has one form. */
 static bool goes_together(const struct request *request)
 {
-    return !(request->as_json && request->svg) && !(request->live && request->topology_xml) &&
+    return !(request->shm && (request->svg || request->live || request->topology_xml)) &&
+           !(request->as_json && request->svg) && !(request->live && request->topology_xml) &&
            !(request->count && (!request->live || request->as_json || request->svg));
 }
 
@@ -80,10 +87,15 @@ static bool goes_together(const struct request *request)
 static bool parse(int argc, char **argv, struct request *out)
 {
     static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},           {"svg", required_argument, NULL, 's'},
-        {"live", required_argument, NULL, 'l'},     {"count", required_argument, NULL, 'c'},
-        {"topology", required_argument, NULL, 't'}, {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+        {"json", no_argument, NULL, 'j'},
+        {"svg", required_argument, NULL, 's'},
+        {"live", required_argument, NULL, 'l'},
+        {"count", required_argument, NULL, 'c'},
+        {"topology", required_argument, NULL, 't'},
+        {"shm", required_argument, NULL, 'm'},
+        {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     int option;
     memset(out, 0, sizeof *out);
@@ -222,6 +234,8 @@ static int run(const struct request *request)
         fputs(usage, stdout);
         return EXIT_SUCCESS;
     }
+    if (request->shm && !request->wants_version)
+        return info_show_shm(stdout, request->shm, request->as_json);
     if (!request->wants_version)
         return request->live ? show_live(request) : show(request);
     if (mmb_version(&major, &minor, &patch) != MMB_OK)

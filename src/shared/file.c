@@ -124,20 +124,22 @@ mmbError mmb_shared_fd_attach(const struct mmb_backend_ops *ops, int fd,
 
 /* ---- what is made ---- */
 
-/* Gives the unnamed file its length and the pages in front of the data. */
+/* Gives the unnamed file its length and the pages up to the control of granules, whose pages come
+ * with their spans. */
 static mmbError allocate(int fd, const struct mmb_shared_layout *layout, const char *what)
 {
     int result;
+    uint64_t n_first = layout->control < layout->data ? layout->control : layout->data;
     if (ftruncate(fd, (off_t)layout->n_bytes) != 0)
         return mmb_fail_errno(from_errno(errno), errno, "%s: %llu bytes", what,
                               (unsigned long long)layout->n_bytes);
     do {
-        result = fallocate(fd, 0, 0, (off_t)layout->data);
+        result = fallocate(fd, 0, 0, (off_t)n_first);
     } while (result != 0 && errno == EINTR);
     if (result == 0)
         return MMB_OK;
     return mmb_fail_errno(from_errno(errno), errno, "%s: its first %llu bytes", what,
-                          (unsigned long long)layout->data);
+                          (unsigned long long)n_first);
 }
 
 /* Maps a file of the right length and writes the segment into it. */
