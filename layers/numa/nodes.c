@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The kernel's distance table (nodes.h). Owns nothing, takes no lock, calls no malloc.
+/* The kernel's files on nodes (nodes.h). Owns nothing, takes no lock, calls no malloc.
  *
  * nodeN/distance has one number per online node, without saying which: the list of online nodes
  * gives the names. */
@@ -66,6 +66,51 @@ void mmb_node_distances_read(const char *root, int node, struct mmb_node_distanc
         for (long other = first; other <= last && *numbers; other++)
             set(out, other, next_number(&numbers));
     }
+}
+
+/* A line of nodeN/meminfo, in bytes; 0 where there is none. */
+static size_t meminfo_bytes(const char *text, const char *key)
+{
+    const char *line = strstr(text, key);
+    if (!line)
+        return 0;
+    line += strlen(key);
+    long kib = next_number(&line);
+    return kib > 0 ? (size_t)kib * 1024 : 0;
+}
+
+static bool read_node(const char *root, int node, char text[TEXT_BYTES])
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/sys/devices/system/node/node%d/meminfo", root, node);
+    return read_text(path, text);
+}
+
+/* Of the page cache the kernel gives the half without a fight. */
+size_t mmb_node_free_bytes(const char *root, int node)
+{
+    char text[TEXT_BYTES];
+    if (!read_node(root, node, text))
+        return SIZE_MAX;
+    size_t files = meminfo_bytes(text, "Active(file):") + meminfo_bytes(text, "Inactive(file):");
+    return meminfo_bytes(text, "MemFree:") + files / 2;
+}
+
+/* min_free_kbytes is spread over the nodes by their size, the high watermark is half as much again
+ * and two thousandths of the node; a quarter more is for what other threads take meanwhile. */
+size_t mmb_node_kept_bytes(const char *root, int node)
+{
+    char path[PATH_BYTES], text[TEXT_BYTES];
+    snprintf(path, sizeof path, "%s/proc/sys/vm/min_free_kbytes", root);
+    const char *at = text;
+    long least = read_text(path, text) ? next_number(&at) : -1;
+    snprintf(path, sizeof path, "%s/proc/meminfo", root);
+    size_t all = read_text(path, text) ? meminfo_bytes(text, "MemTotal:") : 0;
+    size_t here = read_node(root, node, text) ? meminfo_bytes(text, "MemTotal:") : 0;
+    if (least < 0 || all == 0 || here > all)
+        return here / 16;
+    double share = (double)least * 1024 * (double)here / (double)all;
+    return (size_t)(2 * share) + here / 500;
 }
 
 int mmb_node_here(void)

@@ -25,6 +25,9 @@
 /* linux/mempolicy.h of older systems lacks it; the kernel then says EINVAL. */
 #define PREFERRED_MANY 5
 
+/* Ranges from here on are compared with what the nodes have left. */
+#define CHECKED_BYTES ((size_t)256 << 10)
+
 struct node_mask {
     unsigned long words[MASK_WORDS];
 };
@@ -35,6 +38,7 @@ struct numa {
     struct node_mask nodes;
     int first_node;
     size_t n_nodes;
+    size_t kept_bytes; /* that the kernel keeps back of them */
 };
 
 static void mask_set(struct node_mask *mask, int node)
@@ -143,8 +147,10 @@ static mmbError choose_nodes(const struct mmb_backend_request *request, struct n
         mmbError error = check_node(node, &allowed);
         if (error != MMB_OK)
             return error;
-        if (!mask_has(&numa->nodes, node))
+        if (!mask_has(&numa->nodes, node)) {
             numa->n_nodes++;
+            numa->kept_bytes += mmb_node_kept_bytes("", node);
+        }
         if (numa->n_nodes == 1)
             numa->first_node = node;
         mask_set(&numa->nodes, node);
@@ -248,12 +254,37 @@ static bool set_policy(const struct numa *numa, void *start, size_t n_bytes)
     return false;
 }
 
+/* The layer's budget knows what the library took, not what else lies on a node: other processes'
+ * memory, and this one's that is bound to nothing. A page that is bound to a full node is paid for
+ * with the process, so the kernel is asked before; not for small ranges, which add up to a larger
+ * one soon enough. What was mapped and not touched yet nobody sees here. */
+static mmbError check_free(const struct numa *numa, size_t n_bytes)
+{
+    size_t left = 0;
+    if (numa->policy != MMB_NUMA_BIND || n_bytes < CHECKED_BYTES)
+        return MMB_OK;
+    for (int node = 0; node < (int)MMB_NODES_MAX; node++) {
+        size_t here = mask_has(&numa->nodes, node) ? mmb_node_free_bytes("", node) : 0;
+        if (!mmb_add_size(left, here, &left))
+            return MMB_OK;
+    }
+    left -= left < numa->kept_bytes ? left : numa->kept_bytes;
+    if (left >= n_bytes)
+        return MMB_OK;
+    return mmb_fail(MMB_OUT_OF_MEMORY,
+                    "numa backend: %zu B wanted, %zu B are left on node %d and %zu more", n_bytes,
+                    left, numa->first_node, numa->n_nodes - 1);
+}
+
 static mmbError map(struct mmb_backend *backend, size_t min_bytes, size_t want_bytes,
                     size_t alignment, struct mmb_memory *out)
 {
     const struct numa *numa = (const struct numa *)backend;
     MMB_ASSERT(min_bytes > 0 && min_bytes <= want_bytes);
-    size_t n_bytes = want_bytes;
+    mmbError error = check_free(numa, min_bytes);
+    if (error != MMB_OK)
+        return error;
+    size_t n_bytes = check_free(numa, want_bytes) == MMB_OK ? want_bytes : min_bytes;
     void *host = mmb_mapping_take(&n_bytes, alignment);
     if (!host && mmb_mapping_is_exhausted(errno) && min_bytes < want_bytes) {
         n_bytes = min_bytes;

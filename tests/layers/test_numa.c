@@ -226,7 +226,7 @@ static void make_directory(const char *root, const char *name)
 }
 
 /* Nodes 0, 1 and 4 to 6 are there: the third number is of node 4. */
-static void test_node_distances_of_sparse_nodes(void)
+static void test_node_files_of_sparse_nodes(void)
 {
     static const char *const directories[] = {"sys", "sys/devices", "sys/devices/system",
                                               "sys/devices/system/node",
@@ -237,6 +237,12 @@ static void test_node_distances_of_sparse_nodes(void)
         make_directory(root, directories[i]);
     write_file(root, "online", "0-1,4-6\n");
     write_file(root, "node4/distance", "21 31 10 17 255\n");
+    write_file(root, "node4/meminfo",
+               "Node 4 MemTotal:       64000 kB\nNode 4 MemFree:        10000 kB\n"
+               "Node 4 Active(file):     600 kB\nNode 4 Inactive(file):   400 kB\n");
+    CU_ASSERT_EQUAL(mmb_node_free_bytes(root, 4), (10000 + 500) * 1024);
+    CU_ASSERT_EQUAL(mmb_node_kept_bytes(root, 4), 64000 * 1024 / 16);
+    CU_ASSERT_EQUAL(mmb_node_free_bytes(root, 5), SIZE_MAX);
     struct mmb_node_distances distances;
     mmb_node_distances_read(root, 4, &distances);
     CU_ASSERT_EQUAL(distances.from[0], 21);
@@ -256,7 +262,7 @@ MMB_SUITE_WITH("layers/numa", control_open, control_close,
                T(test_numa_pages_lie_on_the_node_under_every_policy), T(test_numa_refuses_options),
                T(test_numa_is_the_default_of_discovered_hbm),
                T(test_numa_budget_is_of_the_chosen_domains),
-               T(test_numa_budget_refuses_small_blocks), T(test_node_distances_of_sparse_nodes))
+               T(test_numa_budget_refuses_small_blocks), T(test_node_files_of_sparse_nodes))
 #else
-MMB_SUITE("layers/numa", T(test_node_distances_of_sparse_nodes))
+MMB_SUITE("layers/numa", T(test_node_files_of_sparse_nodes))
 #endif

@@ -3,6 +3,7 @@
 #include "tests/support/node.h"
 #include <errno.h>
 #include <linux/mempolicy.h>
+#include <sched.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -38,4 +39,12 @@ int node_policy_for(int policy)
     default:
         return MPOL_LOCAL;
     }
+}
+
+bool node_run_on_cpu(size_t cpu)
+{
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    return sched_setaffinity(0, sizeof one, &one) == 0;
 }
