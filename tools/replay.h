@@ -36,8 +36,9 @@ struct replay_trace {
     bool is_cut; /* the end is missing: the process was killed, or the disk was full */
 };
 
-/* NULL, or why the file cannot be read. What was read is never freed: the program ends. */
+/* NULL, or why the file cannot be read; then there is nothing to free. */
 const char *replay_read(const char *path, struct replay_trace *out);
+void replay_free(struct replay_trace *trace);
 
 struct replay_wish {
     const char *layer;    /* NULL: as traced */

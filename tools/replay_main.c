@@ -72,6 +72,7 @@ static int replay(const char *path, struct replay_wish *wish, bool all)
         status |= replay_one(&trace, wish);
     }
     mmb_finalize();
+    replay_free(&trace);
     return status;
 }
 

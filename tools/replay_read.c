@@ -29,8 +29,7 @@ struct reader {
     uint64_t last_address;
     struct live *table;
     size_t n_places, n_used;
-    uint32_t *interface_of; /* by block; REPLAY_NONE: gone */
-    size_t room_calls, room_blocks, room_interfaces;
+    size_t room_calls, room_interfaces;
     uint64_t threads[MAX_THREADS];
     struct live leaving[MAX_THREADS]; /* by thread: what it is about to free or move */
     size_t n_threads, thread;
@@ -306,6 +305,14 @@ const char *replay_read(const char *path, struct replay_trace *out)
     while (reader.at < reader.end && !reader.is_short)
         read_event(&reader);
     out->is_cut = reader.is_short;
+    free(reader.table);
     munmap(bytes, n_bytes);
     return NULL;
+}
+
+void replay_free(struct replay_trace *trace)
+{
+    free(trace->calls);
+    free(trace->interfaces);
+    *trace = (struct replay_trace){.n_calls = 0};
 }

@@ -99,6 +99,7 @@ static void check_known_calls(mmbStrategy strategy)
                     "call %zu: kind %d, block %u, %zu bytes", i, (int)call->kind, call->block,
                     call->n_bytes);
     }
+    replay_free(&trace);
 }
 
 static void test_trace_has_each_call_of_a_page(void)
@@ -176,6 +177,7 @@ static void test_trace_is_whole_with_threads_and_fork(void)
     CU_ASSERT_EQUAL(counts[REPLAY_ALLOCATE], N_THREADS * PER_THREAD);
     CU_ASSERT_EQUAL(counts[REPLAY_FREE], N_THREADS * PER_THREAD);
     CU_ASSERT_EQUAL(counts[REPLAY_RESIZE], N_THREADS * PER_THREAD / 5);
+    replay_free(&trace);
 }
 
 /* ---- what is read ---- */
@@ -217,6 +219,7 @@ static void test_known_trace_is_replayed(void)
         CU_ASSERT_TRUE(result.peak_reserved >= result.live_at_peak && result.seconds > 0);
     }
     CU_ASSERT_EQUAL(mmb_finalize(), MMB_OK);
+    replay_free(&trace);
 }
 
 static void test_wrong_layer_is_told(void)
@@ -229,6 +232,7 @@ static void test_wrong_layer_is_told(void)
     CU_ASSERT_PTR_NULL_FATAL(replay_read(path, &trace));
     CU_ASSERT_PTR_NOT_NULL(replay_run(&trace, &wish, &result));
     CU_ASSERT_EQUAL(mmb_finalize(), MMB_OK);
+    replay_free(&trace);
 }
 
 /* Cut anywhere, or with any byte changed, a file is read without harm. */
@@ -239,10 +243,12 @@ static void test_damaged_traces_are_survived(void)
     size_t refused = 0, cut = 0;
     for (size_t n_bytes = 0; n_bytes < sizeof known; n_bytes++) {
         write_file(known, n_bytes);
-        if (replay_read(path, &trace))
+        if (replay_read(path, &trace)) {
             refused++;
-        else
-            cut += trace.is_cut;
+            continue;
+        }
+        cut += trace.is_cut;
+        replay_free(&trace);
     }
     CU_ASSERT_EQUAL(refused, 10);
     CU_ASSERT_TRUE(cut > 10);
@@ -250,8 +256,10 @@ static void test_damaged_traces_are_survived(void)
         memcpy(bytes, known, sizeof known);
         bytes[i / 8] ^= (unsigned char)(1u << i % 8);
         write_file(bytes, sizeof bytes);
-        if (replay_read(path, &trace) == NULL)
-            CU_ASSERT_TRUE(trace.n_calls <= sizeof known);
+        if (replay_read(path, &trace))
+            continue;
+        CU_ASSERT_TRUE(trace.n_calls <= sizeof known);
+        replay_free(&trace);
     }
     CU_ASSERT_PTR_NOT_NULL(replay_read("/nonexistent/trace", &trace));
 }
