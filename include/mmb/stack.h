@@ -42,8 +42,8 @@ MMB_API mmbError mmb_stack_mark(mmbMemInterface *interface, mmbStackMark *out_ma
  * @retval MMB_INVALID_ARG the mark is of another interface, or lies above the top
  * @retval MMB_UNSUPPORTED its strategy is not the stack
  * @retval MMB_BUSY a block above the mark has slices, holds or a copy in flight, or its handle was
- *         migrated to another interface, or was allocated before the mark or elsewhere and its bytes
- *         moved here; nothing changed
+ *         migrated to another interface, or was allocated before the mark or elsewhere and its
+ * bytes moved here; nothing changed
  * @note Caller orders against allocations from the interface.
  * @since 0.1
  */

@@ -10,7 +10,7 @@
  * can win a thousand times in a row, so every bias that was ended asks for eight times more before
  * the next. */
 #define IN_A_ROW_FIRST 1024u
-#define IN_A_ROW_LAST (1u << 28)
+#define IN_A_ROW_LAST  (1u << 28)
 
 void mmb_biased_init(struct mmb_biased *biased)
 {

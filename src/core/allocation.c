@@ -79,8 +79,7 @@ mmbError mmb_interface_allocate(mmbMemInterface *interface, const struct mmb_wis
         atomic_fetch_add_explicit(&interface->refused, 1, memory_order_relaxed);
         return error;
     }
-    struct mmb_request request = {wish->n_bytes, wish->alignment, 0, wish->thread,
-                                  wish->alignment};
+    struct mmb_request request = {wish->n_bytes, wish->alignment, 0, wish->thread, wish->alignment};
     const mmbMemInterface *asked = interface;
     int domain = wish->domain;
     do {

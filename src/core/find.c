@@ -135,8 +135,9 @@ static void walk(mmbMemInterface *interface, mmb_record_visitor visit, void *use
     }
 }
 
-/* *all is mapped afterwards if and only if the result is MMB_OK. What is allocated meanwhile may make
- * the room too small; then everything is listed again, since what lived all the time must be there. */
+/* *all is mapped afterwards if and only if the result is MMB_OK. What is allocated meanwhile may
+ * make the room too small; then everything is listed again, since what lived all the time must be
+ * there. */
 static mmbError gather(mmbMemInterface *interface, struct collection *all)
 {
     size_t n_live = 0;

@@ -157,8 +157,8 @@ static struct mmb_allocator_stats stats_of(const mmbMemInterface *interface)
 size_t mmb_interface_live(const mmbMemInterface *interface)
 {
     struct mmb_allocator *allocator = interface->allocator;
-    size_t live = allocator->ops->in_use ? allocator->ops->in_use(allocator)
-                                         : stats_of(interface).live_count;
+    size_t live =
+        allocator->ops->in_use ? allocator->ops->in_use(allocator) : stats_of(interface).live_count;
     return live + atomic_load_explicit(&interface->wrapped, memory_order_relaxed);
 }
 

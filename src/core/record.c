@@ -147,8 +147,8 @@ void mmb_record_slab_adopt(mmbAllocation *records, struct mmb_record_owner *owne
     owner->records = records;
 }
 
-/* Zeroes the words; whole OS pages go back to the system, which zeroes them as well unless it refuses
- * (mlockall): the last byte tells. */
+/* Zeroes the words; whole OS pages go back to the system, which zeroes them as well unless it
+ * refuses (mlockall): the last byte tells. */
 static void wipe(mmbAllocation *records, size_t n_bytes)
 {
     size_t page = mmb_os_page_bytes();

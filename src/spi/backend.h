@@ -37,7 +37,7 @@ struct mmb_backend_request {
     int domain_os_index;              /* NUMA node or device of `domain`, or -1 */
     const int *os_indexes;            /* of all of the layer's domains, in its order */
     size_t n_domains;                 /* 0: none is known */
-    mmbStrategy strategy;             /* as asked for: memory that carries its heap is made for one */
+    mmbStrategy strategy; /* as asked for: memory that carries its heap is made for one */
     bool (*id_is_taken)(uint32_t id); /* a shared heap of that id is attached in this process */
 };
 

@@ -254,6 +254,6 @@ MMB_SUITE_WITH("core/find", set_up, tear_down, T(test_find_refuses_what_is_nobod
                T(test_find_covers_just_the_requested_bytes),
                T(test_find_prefers_the_smallest_wrapped_object),
                T(test_contains_knows_its_memory_and_no_other),
-               T(test_contains_looks_into_the_fallback),
-               T(test_for_each_checks_its_arguments), T(test_for_each_ends_when_told),
-               T(test_for_each_without_memory), T(test_find_and_for_each_beside_other_threads))
+               T(test_contains_looks_into_the_fallback), T(test_for_each_checks_its_arguments),
+               T(test_for_each_ends_when_told), T(test_for_each_without_memory),
+               T(test_find_and_for_each_beside_other_threads))
