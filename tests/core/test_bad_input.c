@@ -51,6 +51,7 @@
     ZERO(mmb_backend_name, (mmbBackend)-1)                                                         \
     CODE(mmb_backend_register, NULL, NULL, NULL)                                                   \
     ZERO(mmb_calloc, NULL, 0, 0)                                                                   \
+    ZERO(mmb_contains_ptr, NULL, NULL)                                                             \
     CODE(mmb_copy, NULL, NULL)                                                                     \
     CODE(mmb_copy_1d, NULL, 0, NULL, 0, 0)                                                         \
     CODE(mmb_copy_1d_async, NULL, 0, NULL, 0, 0, NULL)                                             \
