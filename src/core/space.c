@@ -5,6 +5,7 @@
 #include "src/base/error.h"
 #include "src/core/backend_table.h"
 #include "src/core/context.h"
+#include "src/core/discovery.h"
 #include "src/core/interface.h"
 #include "src/core/interface_config.h"
 #include "src/core/registry.h"
@@ -144,22 +145,37 @@ static mmbError create(mmbMemLayer layer, mmbExecutionContext context,
     return make(&plan, out_space);
 }
 
-static mmbError add_discovered(struct mmb_layer *layer)
+/* Nothing where no backend serves the context here. */
+static mmbError add_default(struct mmb_layer *layer, mmbExecutionContext context)
 {
     const struct mmb_backend_ops *ops;
-    if (!layer->discovered ||
-        mmb_backend_select(MMB_BACKEND_DEFAULT, layer, MMB_CPU, &ops) != MMB_OK)
+    if (mmb_backend_select(MMB_BACKEND_DEFAULT, layer, context, &ops) != MMB_OK)
         return MMB_OK;
     const struct plan plan = {
         .function = "init",
         .layer = layer,
-        .context = MMB_CPU,
+        .context = context,
         .config = &mmb_space_config_default,
         .origin = MMB_SPACE_DISCOVERED,
         .size = {.limit = mmb_budget_room(&layer->budget)},
     };
     mmbMemSpace *space;
     return open_space(&plan, &space);
+}
+
+/* A device's runtime is loaded only when the device was seen, and on this system. */
+static mmbError add_discovered(struct mmb_layer *layer)
+{
+    static const mmbExecutionContext contexts[] = {MMB_GPU_CUDA, MMB_GPU_HIP, MMB_OPENCL};
+    if (!layer->discovered)
+        return MMB_OK;
+    if (mmb_layer_is_host(layer->id))
+        return add_default(layer, MMB_CPU);
+    mmbError error = MMB_OK;
+    size_t n_contexts = mmb_discovery_is_this_system() ? sizeof contexts / sizeof contexts[0] : 0;
+    for (size_t i = 0; error == MMB_OK && i < n_contexts; i++)
+        error = add_default(layer, contexts[i]);
+    return error;
 }
 
 mmbError mmb_spaces_add_discovered(void)

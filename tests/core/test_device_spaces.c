@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Promise under test: device memory that was discovered gets one default space per context whose
+ * runtime sees a device, and DEFAULT means the first of them. What discovery finds is told to core
+ * by hand; the runtimes are the fakes. */
+#include <mmb.h>
+#include "src/core/layer.h"
+#include "src/core/registry.h"
+#include "src/core/space.h"
+#include "tests/support/fakes.h"
+#include "tests/support/suite.h"
+
+#define DEVICE_BYTES ((size_t)64 << 20)
+
+/* Two devices. */
+static void set_up(void)
+{
+    static const struct mmb_domain_found domains[] = {{0, DEVICE_BYTES, DEVICE_BYTES},
+                                                      {1, DEVICE_BYTES, DEVICE_BYTES}};
+    const struct mmb_layer_found found = {.id = MMB_GDRAM, .domains = domains, .n_domains = 2};
+    fakes_use();
+    CU_ASSERT_EQUAL_FATAL(mmb_init(NULL), MMB_OK);
+    CU_ASSERT_EQUAL_FATAL(mmb_registry_enter("test"), MMB_OK);
+    mmbError error = mmb_layer_add_found(&found);
+    if (error == MMB_OK)
+        error = mmb_spaces_add_discovered();
+    mmb_registry_unlock();
+    CU_ASSERT_EQUAL_FATAL(error, MMB_OK);
+}
+
+static void tear_down(void)
+{
+    while (mmb_finalize() == MMB_OK)
+        continue;
+}
+
+static bool has_runtime(mmbBackend backend)
+{
+    mmbBackendInfo info = MMB_BACKEND_INFO_INIT;
+    CU_ASSERT_EQUAL(mmb_backend_get_info(backend, &info), MMB_OK);
+    return info.available;
+}
+
+static const struct {
+    mmbExecutionContext context;
+    mmbBackend backend;
+} rows[] = {{MMB_GPU_CUDA, MMB_BACKEND_CUDA},
+            {MMB_GPU_HIP, MMB_BACKEND_HIP},
+            {MMB_OPENCL, MMB_BACKEND_OPENCL}};
+#define N_ROWS (sizeof rows / sizeof rows[0])
+
+static void test_discovered_devices_have_a_space_per_context(void)
+{
+    bool is_first = true;
+    for (size_t i = 0; i < N_ROWS; i++) {
+        mmbMemSpace *space = NULL, *by_default = NULL;
+        mmbError error = mmb_request_space(MMB_GDRAM, rows[i].context, NULL, &space);
+        bool is_here = has_runtime(rows[i].backend);
+        SUITE_CHECK(error == (is_here ? MMB_OK : MMB_NOT_FOUND), "row %zu: %s", i,
+                    mmb_error_name(error));
+        if (!is_here)
+            continue;
+        mmbSpaceInfo info = MMB_SPACE_INFO_INIT;
+        CU_ASSERT_EQUAL(mmb_space_get_info(space, &info), MMB_OK);
+        SUITE_CHECK(info.context == rows[i].context && info.limit == 2 * DEVICE_BYTES,
+                    "row %zu: context %d, limit %zu", i, (int)info.context, info.limit);
+        CU_ASSERT_EQUAL(
+            mmb_request_space(MMB_GDRAM, MMB_EXECUTION_CONTEXT_DEFAULT, NULL, &by_default), MMB_OK);
+        SUITE_CHECK(!is_first || by_default == space, "row %zu is not the default", i);
+        is_first = false;
+    }
+}
+
+static void test_discovered_devices_serve_the_default_context(void)
+{
+    mmbMemInterface *interface = NULL;
+    mmbAllocation *object = NULL;
+    if (!has_runtime(MMB_BACKEND_CUDA)) {
+        suite_skip("no CUDA");
+        return;
+    }
+    CU_ASSERT_EQUAL_FATAL(mmb_get_interface(MMB_GDRAM, MMB_EXECUTION_CONTEXT_DEFAULT, &interface),
+                          MMB_OK);
+    CU_ASSERT_EQUAL_FATAL(mmb_allocate(1000, interface, &object), MMB_OK);
+    mmbAllocationInfo info = MMB_ALLOCATION_INFO_INIT;
+    CU_ASSERT_EQUAL(mmb_allocation_get_info(object, &info), MMB_OK);
+    CU_ASSERT_TRUE(info.context == MMB_GPU_CUDA && info.layer == MMB_GDRAM && !info.ptr);
+    CU_ASSERT_EQUAL(mmb_free(object), MMB_OK);
+}
+
+MMB_SUITE_WITH("core/device_spaces", set_up, tear_down,
+               T(test_discovered_devices_have_a_space_per_context),
+               T(test_discovered_devices_serve_the_default_context))
