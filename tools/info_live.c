@@ -92,7 +92,7 @@ static bool add_layer(struct live *live, const struct line *line)
 {
     struct info *info = &live->info;
     mmbLayerInfo *layers = grow(info->layers, info->n_layers, sizeof *layers);
-    size_t discovered;
+    size_t discovered = 0;
     if (!layers)
         return false;
     info->layers = layers;

@@ -87,7 +87,7 @@ tap_run 'links lead somewhere' links_lead_somewhere
 tap_run 'quotes of the examples are whole' quotes_are_whole
 tap_run 'the first page leads to every page' every_page_is_reached
 tap_run 'every exported function has a page' every_function_has_a_page
-for program in mmb-info mmb-run; do
+for program in mmb-info mmb-replay mmb-run; do
     if test -x "$MMB_BUILDDIR/tools/$program"; then
         tap_run "the page of $program has its options" options_are_described $program
     else
