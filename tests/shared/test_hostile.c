@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "src/shared/layout.h"
 #include "tests/support/control.h"
 #include "tests/support/segment.h"
 #include "tests/support/suite.h"
@@ -151,6 +152,29 @@ static void test_hostile_files_of_another_user(void)
     drop_image();
 }
 
+/* ---- contradictions ---- */
+
+/* covers: mmb_allocation_from_shared MMB_CORRUPT, mmb_shm_reclaim MMB_CORRUPT */
+static void test_hostile_contradictions_are_told(void)
+{
+    mmbMemInterface *interface = segment_interface(space, MMB_STRATEGY_THREAD_LOCAL, SEGMENT_BYTES);
+    mmbAllocation *block = control_allocation(interface, 16), *found = NULL;
+    mmbSharedPtr pointer = segment_pointer(block);
+    unsigned char *base = (unsigned char *)mmb_allocation_ptr(block) - pointer.offset;
+    const struct mmb_shared_layout *layout = &((struct mmb_shared_head *)base)->layout;
+    uint64_t *descriptor = (uint64_t *)(base + layout->descriptors) +
+                           ((pointer.offset - layout->data) >> layout->granule_log2);
+    uint64_t right = *descriptor;
+    *descriptor = right ^ (uint64_t)1 << 52; /* another class than this process made it for */
+    CU_ASSERT_EQUAL(mmb_allocation_from_shared(pointer, &found), MMB_CORRUPT);
+    *descriptor = (uint64_t)15 << 60;
+    CU_ASSERT_EQUAL(mmb_shm_reclaim(interface, NULL, NULL, NULL), MMB_CORRUPT);
+    CU_ASSERT_EQUAL(mmb_shm_check(segment_url(), NULL), MMB_CORRUPT);
+    *descriptor = right;
+    CU_ASSERT_EQUAL(mmb_free(block), MMB_OK);
+    CU_ASSERT_EQUAL(mmb_shm_reclaim(interface, NULL, NULL, NULL), MMB_OK);
+}
+
 /* ---- what changes ---- */
 
 /* Everything that reads or writes the segment. The results do not matter. */
@@ -239,4 +263,4 @@ static void test_hostile_damaged_words(void)
 
 MMB_SUITE_WITH("shared/hostile", set_up, segment_tear_down, T(test_hostile_short_and_foreign_files),
                T(test_hostile_every_bit_of_the_head_counts), T(test_hostile_files_of_another_user),
-               T(test_hostile_damaged_words))
+               T(test_hostile_contradictions_are_told), T(test_hostile_damaged_words))
