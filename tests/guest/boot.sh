@@ -3,7 +3,7 @@
 # usage: tests/guest/boot.sh PROFILE DIRECTORY COMMAND
 # Boots Debian's kernel in QEMU without KVM, on a machine with several kinds of memory; copies DIRECTORY to /guest in it, runs
 # COMMAND there as root, prints what it wrote and exits with its status: 77 when something is missing here, 124 after
-# MMB_GUEST_SECONDS (180), 125 when the guest died first. Programs in DIRECTORY get their shared libraries copied along.
+# MMB_GUEST_SECONDS (300), 125 when the guest died first. Programs in DIRECTORY get their shared libraries copied along.
 # Profiles, with sizes and bandwidths as the guest's firmware tells them:
 #   hbm      node 0 DRAM 512M 100 GB/s and 2 CPUs, node 1 HBM 256M 400 GB/s, node 2 a slow expander 512M 25 GB/s
 #   xeonmax  two sockets: nodes 0, 1 DRAM 384M and a CPU each, nodes 2, 3 HBM 128M
@@ -189,7 +189,7 @@ chmod +x "$root/init"
 : >"$work/status"
 ended=0
 # shellcheck disable=SC2086 # words are wanted
-timeout -k 5 "${MMB_GUEST_SECONDS:-180}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max $machine -display none \
+timeout -k 5 "${MMB_GUEST_SECONDS:-300}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max $machine -display none \
     -nodefaults -no-user-config -no-reboot -kernel "$kernel" -initrd "$work/initrd" \
     -append 'console=ttyS0 panic=-1 quiet nokaslr rdinit=/init' -serial "file:$work/console" -serial "file:$work/output" \
     -serial "file:$work/status" >"$work/qemu" 2>&1 </dev/null || ended=$?
