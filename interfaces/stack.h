@@ -67,6 +67,8 @@ mmbAllocation *mmb_stack_record(const struct mmb_stack *stack, size_t number);
 /* Lock held: pops everything from record `number` on. MMB_BUSY, nothing changed, when one of them
  * is in use or moved away. */
 mmbError mmb_stack_pop_to(struct mmb_stack *stack, size_t number);
+/* Lock held: a position at or below the top, or in the same segment. */
+void mmb_stack_set_top(struct mmb_stack *stack, size_t position);
 /* Lock held: makes `number` the count and uncharges what was above; no record is looked at. */
 void mmb_stack_drop_to(struct mmb_stack *stack, size_t number);
 /* Lock held: after a record below the top was freed or vacated, or the top went: drops what is gone

@@ -109,7 +109,7 @@ void mmb_stack_for_each(struct mmb_allocator *allocator, mmb_record_visitor visi
 
 /* ---- down ---- */
 
-static void set_top(struct mmb_stack *stack, size_t position)
+void mmb_stack_set_top(struct mmb_stack *stack, size_t position)
 {
     stack->top = position;
     stack->segment = segment_at(stack, position);
@@ -124,7 +124,7 @@ void mmb_stack_drop_to(struct mmb_stack *stack, size_t number)
     stack->count = number;
     while (number < stack->slab->first)
         stack->slab = stack->slab->below;
-    set_top(stack, number ? entry->start : 0);
+    mmb_stack_set_top(stack, number ? entry->start : 0);
     if (number == 0)
         stack->has_shrunk = false;
 }
@@ -158,7 +158,7 @@ static void collapse(struct mmb_stack *stack)
         *mmb_stack_entry_of(mmb_stack_record(stack, i)) = (struct mmb_stack_entry){start, charged};
     mmb_locked_account_give(&stack->account, stack->charged - charged);
     stack->charged = charged;
-    set_top(stack, start);
+    mmb_stack_set_top(stack, start);
 }
 
 void mmb_stack_settle(struct mmb_stack *stack)
