@@ -194,7 +194,7 @@ MMB_API mmbError mmb_event_stream_wait(mmbEvent *event, void *native_stream);
  * @param event  stays the caller's; required
  * @param[out] out_done  required; true: both sides may be freed
  * @retval MMB_INVALID_ARG event is no live event, or out_done is NULL
- * @retval MMB_ERROR the backend's runtime cannot tell
+ * @return otherwise what the backend's runtime answered when it was asked
  * @note Caller orders against mmb_event_wait().
  * @since 0.1
  */

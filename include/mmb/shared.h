@@ -197,7 +197,6 @@ MMB_API mmbError mmb_shm_unlink(const char *url);
  * @retval MMB_INVALID_ARG n_bytes is NULL
  * @retval MMB_INVALID_SIZE the buffer is too small; n_bytes is unchanged
  * @retval MMB_UNSUPPORTED its backend cannot
- * @retval MMB_ERROR the runtime refused; its text is in the detail
  * @note Thread-safe.
  * @since 0.1
  */
@@ -217,8 +216,7 @@ MMB_API mmbError mmb_ipc_export(const mmbAllocation *allocation, void *buffer, s
  * @retval MMB_NOT_FOUND the heap, file or block is gone
  * @retval MMB_UNSUPPORTED its backend cannot, or the export came from this very process and it
  *         must not
- * @retval MMB_OUT_OF_MEMORY no room for the object, or the runtime cannot map it
- * @retval MMB_ERROR the runtime refused; its text is in the detail
+ * @return a refusal of metadata or of the runtime otherwise, with its text in the detail
  * @note Thread-safe.
  * @since 0.1
  */

@@ -224,6 +224,7 @@ static void test_registration_is_relieved(void)
     CU_ASSERT_EQUAL(mmb_free(other), MMB_OK);
 }
 
+/* covers: mmb_allocation_create_wrapped MMB_UNSUPPORTED */
 static void test_registration_alignment(void)
 {
     mmbAllocation *block = NULL;

@@ -504,6 +504,7 @@ static void refuse_each(enum kind kind)
     CU_ASSERT_EQUAL(n_wrong, 0);
 }
 
+/* covers: mmb_allocation_slice MMB_OUT_OF_MEMORY */
 static void test_fault_metadata(void)
 {
     refuse_each(METADATA);
