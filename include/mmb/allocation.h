@@ -166,10 +166,9 @@ MMB_API mmbError mmb_reallocate(mmbAllocation *allocation, size_t n_bytes);
  * @retval MMB_INVALID_ALLOCATION not a live allocation, or a slice or wrapped object
  * @retval MMB_INVALID_INTERFACE to is not a live interface
  * @retval MMB_BUSY it has slices, holds or a copy in flight
- * @retval MMB_UNSUPPORTED one of the two is a shared heap, or the new backend cannot give its
- *         alignment
  * @retval MMB_OUT_OF_MEMORY the new space's limit, its layer's memory or backend is exhausted
  * @retval MMB_ERROR a backend's runtime failed otherwise; a user's backend: its own code
+ * @return MMB_UNSUPPORTED where the new backend cannot give the block's alignment
  * @note Caller orders, per allocation.
  * @since 0.1
  */

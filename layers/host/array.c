@@ -21,9 +21,6 @@
 /* Every run starts at a multiple of this, counted from address 0, not from the array's start. */
 #define GRANULARITY 16u
 
-/* The words of the options that belong to options.array. */
-#define OPTION_WORDS (sizeof(((mmbBackendOptions *)0)->array) / sizeof(uint64_t))
-
 struct run {
     struct mmb_list order; /* of all runs, by address */
     struct mmb_list free;  /* of the free runs, by address; in no list while used */
@@ -85,7 +82,7 @@ static mmbError check_options(const mmbBackendOptions *options)
     if (options->array.mode == 0 && (options->array.header_bytes != 0 || options->array.id != 0))
         return mmb_fail(MMB_INVALID_ARG,
                         "array backend: header bytes and id are for shared heaps (mode not 0)");
-    return mmb_host_options_unused(options, OPTION_WORDS, "array");
+    return MMB_OK;
 }
 
 static struct run *run_create(uintptr_t start, size_t n_bytes)

@@ -55,9 +55,6 @@ static mmbError refuse(int errnum, const char *path)
 
 static mmbError check_options(const mmbBackendOptions *options)
 {
-    mmbError error = mmb_host_options_unused(options, 5, "file");
-    if (error != MMB_OK)
-        return error;
     if (!options->file.path || !*options->file.path)
         return mmb_fail(MMB_INVALID_ARG, "file backend: a path is required");
     if (options->file.mode == 0 && (options->file.header_bytes != 0 || options->file.id != 0))

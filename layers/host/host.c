@@ -14,11 +14,10 @@ mmbError mmb_host_available(void)
     return MMB_OK;
 }
 
-mmbError mmb_host_options_unused(const mmbBackendOptions *options, size_t first_word,
-                                 const char *backend)
+mmbError mmb_host_options_unused(const mmbBackendOptions *options, const char *backend)
 {
     const size_t n_words = sizeof options->reserved / sizeof options->reserved[0];
-    for (size_t i = first_word; i < n_words; i++)
+    for (size_t i = 0; i < n_words; i++)
         if (options->reserved[i] != 0)
             return mmb_fail(MMB_INVALID_ARG,
                             "%s backend: word %zu of the backend's options is not used and must "

@@ -14,10 +14,9 @@ bool mmb_host_serves(mmbMemLayer layer, mmbExecutionContext context);
 /* There is nothing to load and no device to miss. */
 mmbError mmb_host_available(void);
 
-/* MMB_INVALID_ARG unless the 64-bit words of the options from first_word on are all zero, so that a
+/* For a backend without options of its own: MMB_INVALID_ARG unless they are all zero, so that a
  * later release can give them a meaning. `backend` names it in the detail. */
-mmbError mmb_host_options_unused(const mmbBackendOptions *options, size_t first_word,
-                                 const char *backend);
+mmbError mmb_host_options_unused(const mmbBackendOptions *options, const char *backend);
 
 /* Fills *out for memory whose address is its only name. */
 void mmb_host_memory_fill(struct mmb_memory *out, void *host, size_t n_bytes);

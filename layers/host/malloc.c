@@ -18,7 +18,7 @@ _Static_assert(GRANULARITY % alignof(max_align_t) == 0, "malloc aligns to max_al
 
 static mmbError open_backend(const struct mmb_backend_request *request, struct mmb_backend **out)
 {
-    mmbError error = mmb_host_options_unused(request->options, 0, "malloc");
+    mmbError error = mmb_host_options_unused(request->options, "malloc");
     if (error != MMB_OK)
         return error;
     struct mmb_backend *backend = mmb_meta_alloc(sizeof *backend);

@@ -12,7 +12,7 @@
 
 static mmbError open_backend(const struct mmb_backend_request *request, struct mmb_backend **out)
 {
-    mmbError error = mmb_host_options_unused(request->options, 0, "mmap");
+    mmbError error = mmb_host_options_unused(request->options, "mmap");
     if (error != MMB_OK)
         return error;
     struct mmb_backend *backend = mmb_meta_alloc(sizeof *backend);

@@ -175,10 +175,6 @@ static mmbError make_kind(const char *directory, struct instance *instance)
 static mmbError check_options(const struct mmb_backend_request *request, const char **out_kind)
 {
     const mmbBackendOptions *options = request->options;
-    for (size_t i = 1; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
-        if (options->reserved[i] != 0)
-            return mmb_fail(MMB_INVALID_ARG, "memkind backend: word %zu of its options is not zero",
-                            i);
     *out_kind = options->memkind.kind ? options->memkind.kind : kind_of_layer(request->layer);
     if (*out_kind && **out_kind)
         return MMB_OK;

@@ -76,10 +76,6 @@ static mmbError available(void)
 static mmbError check_options(const struct mmb_backend_request *request)
 {
     const mmbBackendOptions *options = request->options;
-    for (size_t i = 2; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
-        if (options->reserved[i] != 0)
-            return mmb_fail(MMB_INVALID_ARG, "numa backend: word %zu of its options is not zero",
-                            i);
     if (options->numa.reserved != 0 || (unsigned int)options->numa.policy > MMB_NUMA_LOCAL)
         return mmb_fail(MMB_INVALID_ARG, "numa backend: policy %d, reserved %u",
                         (int)options->numa.policy, (unsigned int)options->numa.reserved);

@@ -23,9 +23,6 @@
 #define MEMFD     "memfd:"
 #define PATH_ROOM (sizeof DIRECTORY + NAME_MAX + 2)
 
-/* The words of the options that belong to options.shm. */
-#define OPTION_WORDS 5u
-
 static bool is_memfd(const char *url)
 {
     return strncmp(url, MEMFD, sizeof MEMFD - 1) == 0;
@@ -99,20 +96,10 @@ static mmbError available(void)
     return MMB_OK;
 }
 
-static mmbError check_unused(const mmbBackendOptions *options)
-{
-    for (size_t i = OPTION_WORDS; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
-        if (options->reserved[i])
-            return mmb_fail(MMB_INVALID_ARG, "shm: word %zu of its options is not 0", i);
-    return MMB_OK;
-}
-
 static mmbError open_backend(const struct mmb_backend_request *request, struct mmb_backend **out)
 {
     const mmbBackendOptions *options = request->options;
-    mmbError error = check_unused(options);
-    if (error == MMB_OK)
-        error = check_url(options->shm.url);
+    mmbError error = check_url(options->shm.url);
     if (error != MMB_OK)
         return error;
     const struct mmb_shared_plan plan = {

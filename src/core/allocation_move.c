@@ -195,8 +195,6 @@ static mmbError migrate(mmbAllocation *allocation, mmbMemInterface *to)
     mmbAllocation *block = mmb_allocation_block(allocation);
     if (mmb_record_allocator(block)->interface == to)
         return MMB_OK;
-    if (mmb_record_allocator(block)->ops->in_use || to->allocator->ops->in_use)
-        return mmb_fail(MMB_UNSUPPORTED, "migrate: a block in a shared heap stays there");
     return move_to(allocation, mmb_record_bytes(allocation), to);
 }
 

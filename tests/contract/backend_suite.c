@@ -164,13 +164,14 @@ void backend_close_takes_null(struct backend_fixture *fixture)
     BACKEND_CHECK(fixture, mmb_meta_bytes() == before, "%s", "close(NULL) did something");
 }
 
-/* The last word is nobody's yet. */
+/* The last word is nobody's yet. A backend with options of its own cannot look at it: a program
+ * that initialises just the union's member it uses leaves the other words to the compiler. */
 void backend_refuses_unknown_options(struct backend_fixture *fixture)
 {
+    if (fixture->ops->id != MMB_BACKEND_MALLOC && fixture->ops->id != MMB_BACKEND_MMAP)
+        return;
     struct mmb_backend *backend = NULL;
     mmbBackendOptions options = {{0}};
-    if (fixture->subject->prepare)
-        fixture->subject->prepare(&options);
     options.reserved[7] = 1;
     mmbError error = open_subject(fixture->subject, &options, &backend);
     BACKEND_CHECK(fixture, error == MMB_INVALID_ARG, "open gives %s", mmb_error_name(error));

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Refusals that need two parts of the library at once, and so have no home in either's tests. */
 #include <mmb.h>
-#include <stdio.h>
-#include <unistd.h>
 #include "tests/support/suite.h"
 
 static mmbMemSpace *space;
@@ -78,26 +76,5 @@ static void test_refusals_a_backends_own_error_comes_through(void)
     CU_ASSERT_EQUAL(error, MMB_ERROR);
 }
 
-/* covers: mmb_migrate MMB_UNSUPPORTED */
-static void test_refusals_nothing_migrates_into_a_shared_heap(void)
-{
-    char url[64];
-    mmbMemInterfaceConfig config = MMB_MEMINTERFACE_CONFIG_DEFAULT;
-    mmbMemInterface *shared = NULL, *private = NULL;
-    mmbAllocation *block = NULL;
-    snprintf(url, sizeof url, "/mmb-refusals-%d", (int)getpid());
-    config.backend = MMB_BACKEND_SHM;
-    config.backend_opts.shm.url = url;
-    config.backend_opts.shm.bytes = 1 << 20;
-    config.backend_opts.shm.mode = MMB_SHM_CREATE;
-    CU_ASSERT_EQUAL_FATAL(mmb_create_interface(space, &config, &shared), MMB_OK);
-    CU_ASSERT_EQUAL(mmb_shm_unlink(url), MMB_OK);
-    CU_ASSERT_EQUAL_FATAL(mmb_request_interface(space, NULL, &private), MMB_OK);
-    CU_ASSERT_EQUAL_FATAL(mmb_allocate(100, private, &block), MMB_OK);
-    CU_ASSERT_EQUAL(mmb_migrate(block, shared), MMB_UNSUPPORTED);
-    CU_ASSERT_EQUAL(mmb_free(block), MMB_OK);
-}
-
 MMB_SUITE_WITH("core/refusals", set_up, tear_down, T(test_refusals_a_held_block_stays_on_its_stack),
-               T(test_refusals_a_backends_own_error_comes_through),
-               T(test_refusals_nothing_migrates_into_a_shared_heap))
+               T(test_refusals_a_backends_own_error_comes_through))
