@@ -149,9 +149,9 @@ static bool is_inside_one(const struct mmb_transfer *transfer)
 {
     const struct mmb_place *to = &transfer->to;
     const struct mmb_place *from = &transfer->from;
-    const struct mmb_stream_ops *stream = to->backend->ops->stream;
     if (to->host != NULL || from->host != NULL || to->backend->ops != from->backend->ops)
         return false;
+    const struct mmb_stream_ops *stream = to->backend->ops->stream;
     return to->backend->ops->copy != NULL &&
            (!stream || !stream->reaches || stream->reaches(to->backend, &from->memory));
 }
