@@ -14,6 +14,8 @@
 /* What malloc promises on every ABI we know, and at the same time the unit of its own sizes: a
  * smaller one would not save memory. */
 #define GRANULARITY 16u
+/* Of the 5-level page tables of the processors Linux runs on. */
+#define ADDRESS_BYTES ((size_t)1 << 56)
 _Static_assert(GRANULARITY % alignof(max_align_t) == 0, "malloc aligns to max_align_t");
 
 static mmbError open_backend(const struct mmb_backend_request *request, struct mmb_backend **out)
@@ -46,6 +48,12 @@ static void *take(size_t *n_bytes, size_t alignment)
     }
     if (alignment <= GRANULARITY)
         return malloc(*n_bytes);
+    /* No block of a process is aligned to more than its addresses have bits; the sanitizers' own
+     * posix_memalign ends the program there. */
+    if (alignment > ADDRESS_BYTES) {
+        errno = ENOMEM;
+        return NULL;
+    }
     /* Not aligned_alloc: ISO C wants a size that is a multiple of the alignment, which can double
      * a large block. */
     void *block = NULL;
