@@ -218,15 +218,14 @@ static bool is_top(const struct mmb_stack *stack, const mmbAllocation *record)
     return mmb_stack_number(record) + 1 == stack->count;
 }
 
-/* In place: the top block within its segment, which need not be the one that the top is in; any other
- * only to something smaller. */
+/* In place: the top block within its segment, which need not be the one that the top is in; any
+ * other only to something smaller. */
 static bool can_resize(const struct mmb_stack *stack, const mmbAllocation *record, size_t old_bytes,
                        size_t new_bytes)
 {
     size_t start = mmb_stack_entry_of(record)->start;
-    return new_bytes <= old_bytes ||
-           (is_top(stack, record) && start >= stack->segment->origin &&
-            new_bytes <= stack->end - start);
+    return new_bytes <= old_bytes || (is_top(stack, record) && start >= stack->segment->origin &&
+                                      new_bytes <= stack->end - start);
 }
 
 /* What a block lacks in charge for its new size. One that shrank below others has more than its
