@@ -14,8 +14,9 @@
 /* A backend that cannot grow is cut into at least 256 pages, so that a small array still serves
  * many classes. */
 #define BOUNDED_PAGES 256u
-/* A span's unused tail is at most an eighth of it. */
-#define TAIL_SHIFT 3
+/* A span's unused tail is at most a twelfth of it, so that blocks of one class take at most an eighth
+ * more than they have, ends of chunks included. */
+#define TAIL_PARTS 12u
 /* Classes that are in demand get spans of this many pages (64 KiB): fewer descriptors per block. */
 #define SPAN_PAGES_MORE 4u
 
@@ -81,12 +82,23 @@ bool mmb_heap_request(const struct mmb_heap *heap, size_t n_bytes, size_t alignm
 
 /* ---- spans ---- */
 
-/* The fewest pages whose unused tail is small enough; a class is never larger than 64 KiB, so 32
+static size_t least_pages(const struct mmb_heap *heap, size_t block_bytes)
+{
+    return (block_bytes + heap->page_bytes - 1) / heap->page_bytes;
+}
+
+static bool has_small_tail(const struct mmb_heap *heap, size_t n_pages, size_t block_bytes)
+{
+    size_t n_bytes = n_pages * heap->page_bytes;
+    return n_bytes % block_bytes * TAIL_PARTS <= n_bytes;
+}
+
+/* The fewest pages whose unused tail is small enough; a class is never larger than 4 pages, so 48
  * pages always do. */
 static size_t span_pages(const struct mmb_heap *heap, size_t block_bytes)
 {
-    size_t n_pages = (block_bytes + heap->page_bytes - 1) / heap->page_bytes;
-    while ((n_pages * heap->page_bytes) % block_bytes > n_pages * heap->page_bytes >> TAIL_SHIFT)
+    size_t n_pages = least_pages(heap, block_bytes);
+    while (!has_small_tail(heap, n_pages, block_bytes))
         n_pages++;
     return n_pages;
 }
@@ -96,16 +108,23 @@ size_t mmb_heap_span_bytes(const struct mmb_heap *heap, size_t n_bytes)
     return span_pages(heap, mmb_class_bytes[mmb_class_of(n_bytes)]) * heap->page_bytes;
 }
 
+size_t mmb_heap_least_bytes(const struct mmb_heap *heap, size_t n_bytes)
+{
+    return least_pages(heap, mmb_class_bytes[mmb_class_of(n_bytes)]) * heap->page_bytes;
+}
+
+/* Shorter ones too, down to a single block's, rather than another chunk: so the ends of chunks are
+ * used up. */
 static struct mmb_span *take_span_run(struct mmb_heap *heap, uint32_t class_index)
 {
-    size_t few = span_pages(heap, mmb_class_bytes[class_index]);
-    bool in_demand = heap->demand[class_index] && few < SPAN_PAGES_MORE;
-    if (in_demand && heap->page_bytes == PAGE_BYTES) {
-        struct mmb_span *span = mmb_run_take(heap, SPAN_PAGES_MORE);
-        if (span)
-            return span;
-    }
-    return mmb_run_take(heap, few);
+    size_t block_bytes = mmb_class_bytes[class_index], few = span_pages(heap, block_bytes);
+    struct mmb_span *span = NULL;
+    if (heap->demand[class_index] && few < SPAN_PAGES_MORE && heap->page_bytes == PAGE_BYTES &&
+        has_small_tail(heap, SPAN_PAGES_MORE, block_bytes))
+        span = mmb_run_take(heap, SPAN_PAGES_MORE);
+    for (size_t n = few; !span && n >= least_pages(heap, block_bytes); n--)
+        span = mmb_run_take(heap, n);
+    return span;
 }
 
 static struct mmb_span *new_span(struct mmb_heap *heap, uint32_t class_index)
@@ -335,7 +354,7 @@ mmbAllocation *mmb_heap_find(const struct mmb_chunk *chunk, const struct mmb_hea
         return NULL;
     if (span->use == MMB_SPAN_LARGE)
         return span->record;
-    /* A span is at most 32 pages of 16 KiB: the division is one of 32 bits. */
+    /* A span is at most 48 pages of 16 KiB: the division is one of 32 bits. */
     uint32_t index = (uint32_t)(address - span->address) / (uint32_t)span->block_bytes;
     uint32_t n_carved = __atomic_load_n(&span->n_carved, __ATOMIC_ACQUIRE);
     return index < n_carved ? &span->owner.records[index] : NULL;

@@ -89,8 +89,9 @@ size_t mmb_run_longest(const struct mmb_heap *heap);
 void mmb_span_release(struct mmb_heap *heap, struct mmb_span *span);
 /* Releases every empty span; false when there was none. Lock held. */
 bool mmb_spans_release_empty(struct mmb_heap *heap);
-/* Bytes of the smallest span that serves a small block. */
+/* Bytes of the usual span of a small block's class, and of one that holds a single block. */
 size_t mmb_heap_span_bytes(const struct mmb_heap *heap, size_t n_bytes);
+size_t mmb_heap_least_bytes(const struct mmb_heap *heap, size_t n_bytes);
 /* Visits a span's live records; false when the visitor stopped. Lock held. */
 bool mmb_span_for_each(struct mmb_span *span, mmb_record_visitor visit, void *user);
 /* Milliseconds of a coarse clock, wrapping. */

@@ -45,8 +45,20 @@ static mmbError no_room(struct mmb_heap *heap, size_t n_bytes)
 /* Of the shortest run that serves a block of n bytes; wraps where there is none. */
 static size_t run_bytes(const struct mmb_heap *heap, size_t n_bytes)
 {
-    size_t needed = n_bytes <= heap->large_from ? mmb_heap_span_bytes(heap, n_bytes) : n_bytes;
+    size_t needed = n_bytes <= heap->large_from ? mmb_heap_least_bytes(heap, n_bytes) : n_bytes;
     return (needed / heap->page_bytes + (needed % heap->page_bytes != 0)) * heap->page_bytes;
+}
+
+/* What to ask for: whole spans of the block's class, where the chunk is not all there is. */
+static size_t chunk_bytes(const struct mmb_heap *heap, size_t n_bytes, size_t needed)
+{
+    size_t want = mmb_chunk_want(heap->allocator, needed);
+    size_t unit = n_bytes <= heap->large_from ? mmb_heap_span_bytes(heap, n_bytes)
+                                              : heap->page_bytes;
+    if (mmb_source_bounded(heap->source) != SIZE_MAX || want < unit)
+        return want;
+    want -= want % unit;
+    return want < needed ? needed : want;
 }
 
 static mmbError obtain(struct mmb_heap *heap, size_t n_bytes)
@@ -56,8 +68,8 @@ static mmbError obtain(struct mmb_heap *heap, size_t n_bytes)
         return mmb_fail(MMB_OUT_OF_MEMORY, "allocate %zu B: more than there are addresses",
                         n_bytes);
     struct mmb_chunk *chunk;
-    size_t want = mmb_chunk_want(heap->allocator, needed);
-    mmbError error = mmb_source_obtain(heap->source, needed, want, 0, &chunk);
+    mmbError error = mmb_source_obtain(heap->source, needed, chunk_bytes(heap, n_bytes, needed), 0,
+                                       &chunk);
     if (error)
         return error;
     chunk->allocator = heap->allocator;
