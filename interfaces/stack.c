@@ -60,6 +60,8 @@ static size_t aligned_top(const struct mmb_stack *stack, size_t alignment)
 /* Lock held. NULL when there is no room for the block or its record. */
 static mmbAllocation *push(struct mmb_stack *stack, size_t n_bytes, size_t alignment)
 {
+    if (stack->gone_from < stack->gone_to)
+        mmb_stack_level(stack);
     size_t start = aligned_top(stack, alignment);
     struct mmb_stack_slab *slab = stack->slab;
     if (start > stack->end || n_bytes > stack->end - start || !slab ||

@@ -54,6 +54,9 @@ struct mmb_stack {
     size_t n_freed;  /* singly freed or vacated records still below the top */
     bool has_shrunk; /* some record is smaller than its charge */
     uint32_t serial; /* of the last block */
+    /* Records [gone_from, gone_to) are all gone: freed, or their handles moved away. Where they are at
+     * the top (gone_to == count) top and charged are those below them, whatever their entries say. */
+    size_t gone_from, gone_to;
     size_t capacity; /* 0: grows by chunks */
     struct mmb_allocator_stats stats;
 };
@@ -71,6 +74,8 @@ mmbError mmb_stack_pop_to(struct mmb_stack *stack, size_t number);
 void mmb_stack_set_top(struct mmb_stack *stack, size_t position);
 /* Lock held: makes `number` the count and uncharges what was above; no record is looked at. */
 void mmb_stack_drop_to(struct mmb_stack *stack, size_t number);
+/* Lock held: before a block is pushed. */
+void mmb_stack_level(struct mmb_stack *stack);
 /* Lock held: after a record below the top was freed or vacated, or the top went: drops what is gone
  * at the top. */
 void mmb_stack_settle(struct mmb_stack *stack);

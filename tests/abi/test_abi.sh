@@ -52,7 +52,7 @@ uses_compile() {
 # Without comments, strings and the arguments' types: the words that a list must know.
 contract_words() {
     $CC -E -P "$contract" | tr '\n' ' ' | sed 's/.*typedef enum { MMB_OK/MMB_OK/' |
-        grep -oE '\b(MMB_[A-Z0-9_]+|mmb_[a-z0-9_]+ *\(|\} *mmb[A-Za-z]+ *;)' | tr -d '(}; ' | sort -u
+        grep -oE '\bMMB_[A-Z0-9_]+|\bmmb_[a-z0-9_]+ *\(|\} *mmb[A-Za-z]+ *;' | tr -d '(}; ' | sort -u
 }
 
 records_are_complete() {
