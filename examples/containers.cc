@@ -76,6 +76,29 @@ static void use_objects(mmbMemInterface *fast)
     mmb::delete_objects(counts, 100);
 }
 
+// [registered vector]
+// The provider only locks pages in RAM, so that the example needs no network; one for a network
+// gives keys and remote addresses by the same calls.
+static void use_registered_memory(mmbMemSpace *space)
+{
+    mmbRegionProvider *provider;
+    mmbMemInterfaceConfig config = MMB_MEMINTERFACE_CONFIG_DEFAULT;
+    mmb::check(mmb_region_provider_create_mlock(&provider));
+    config.region_provider = provider;
+    config.flags = MMB_INTERFACE_FINDABLE;
+    mmb::unique_interface registered = mmb::make_interface(space, &config);
+    {
+        std::vector<double, mmb::rma_allocator<double>> field(1000, 0.5, registered.get());
+        auto from = mmb::rma_ptr<double>::pointer_to(field[200]);
+        mmb::unique_hold transfer = from.hold();
+        mmbRegionView view = from.region(100);
+        std::cout << "ready for the network: " << view.n_bytes << " bytes\n";
+    }
+    registered.destroy();
+    mmb::check(mmb_region_provider_destroy(provider));
+}
+// [registered vector]
+
 int main()
 {
     try {
@@ -88,7 +111,8 @@ int main()
         use_polymorphic_containers(fast.get());
 #endif
         use_objects(fast.get());
-    } catch (const mmb::error &failed) {
+        use_registered_memory(space.get());
+    } catch (const std::exception &failed) {
         std::cerr << failed.what() << "\n";
         return 1;
     }

@@ -17,5 +17,7 @@
 #include <mmb/memory_resource.hpp>
 #include <mmb/full_ptr.hpp>
 #include <mmb/objects.hpp>
+#include <mmb/rma_ptr.hpp>
+#include <mmb/rma_allocator.hpp>
 
 #endif

@@ -86,5 +86,6 @@ struct counted {
 void test_allocators();
 void test_memory_resource();
 void test_objects();
+void test_rma();
 
 #endif

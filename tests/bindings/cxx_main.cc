@@ -172,5 +172,6 @@ int main()
     test_allocators();
     test_memory_resource();
     test_objects();
+    test_rma();
     return failures ? 1 : 0;
 }

@@ -53,7 +53,8 @@ example_shows() {
     env $(quiet_machine) "$tap_dir/containers" | tee "$tap_dir/said"
     grep -q '^a vector of 1000 numbers, sum 500$' "$tap_dir/said" &&
         grep -q '^refused: allocate 8000000 B: limit 65536, used 8000' "$tap_dir/said" &&
-        grep -q '^an object in layer [A-Z]' "$tap_dir/said" && grep -q '^an array grown to 100: 1 0$' "$tap_dir/said" || return 1
+        grep -q '^an object in layer [A-Z]' "$tap_dir/said" && grep -q '^an array grown to 100: 1 0$' "$tap_dir/said" &&
+        grep -q '^ready for the network: 800 bytes$' "$tap_dir/said" || return 1
     test "$2" != c++17 || grep -q '^polymorphic: a string' "$tap_dir/said"
 }
 
@@ -64,7 +65,7 @@ for compiler in $compilers; do
     fi
     for standard in c++11 c++17; do
         for header in mmb.hpp mmb/error.hpp mmb/handle.hpp mmb/allocator.hpp mmb/memory_resource.hpp mmb/full_ptr.hpp \
-            mmb/objects.hpp; do
+            mmb/objects.hpp mmb/rma_ptr.hpp mmb/rma_allocator.hpp; do
             tap_run "$header as $standard with $compiler" header_alone $compiler $header $standard
         done
         tap_run "the C++ tests as $standard with $compiler" tests_pass $compiler $standard -O1
