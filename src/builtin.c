@@ -77,3 +77,16 @@ const struct mmb_probe_ops *const mmb_builtin_probes[] = {
 #endif
     NULL,
 };
+
+const struct mmb_device_probe_ops *const mmb_builtin_device_probes[] = {
+#ifdef MMB_HAVE_CUDA
+    &mmb_cuda_probe,
+#endif
+#ifdef MMB_HAVE_HIP
+    &mmb_hip_probe,
+#endif
+#ifdef MMB_HAVE_OPENCL
+    &mmb_opencl_probe,
+#endif
+    NULL,
+};

@@ -29,7 +29,22 @@ static bool is_over(int code)
     return code == CUDA_ERROR_DEINITIALIZED;
 }
 
-/* ---- contexts ---- */
+/* ---- devices and contexts ---- */
+
+static int describe(int number, char pci_id[MMB_PCI_ID_BYTES], size_t *out_bytes)
+{
+    CUdevice device;
+    int is_integrated = 0;
+    CUresult code = mmb_cuda.p_cuDeviceGet(&device, number);
+    if (code == CUDA_SUCCESS)
+        code = mmb_cuda.p_cuDeviceGetPCIBusId(pci_id, MMB_PCI_ID_BYTES, device);
+    if (code == CUDA_SUCCESS)
+        code =
+            mmb_cuda.p_cuDeviceGetAttribute(&is_integrated, CU_DEVICE_ATTRIBUTE_INTEGRATED, device);
+    if (code == CUDA_SUCCESS && !is_integrated)
+        code = mmb_cuda.p_cuDeviceTotalMem(out_bytes, device);
+    return (int)code;
+}
 
 static int open_device(int number, void **out_context)
 {
@@ -222,6 +237,7 @@ static const struct mmb_gpu_runtime runtime = {
     .error_text = mmb_cuda_error_text,
     .is_exhausted = is_exhausted,
     .is_over = is_over,
+    .describe = describe,
     .open = open_device,
     .close = close_device,
     .enter = enter,
@@ -240,6 +256,19 @@ static const struct mmb_gpu_runtime runtime = {
     .order = order,
     .forget = forget,
 };
+
+/* ---- the probe ---- */
+
+static mmbError list(struct mmb_probe_device *devices, size_t capacity, size_t *out_n_devices)
+{
+    return mmb_gpu_list(&runtime, devices, capacity, out_n_devices);
+}
+
+const struct mmb_device_probe_ops mmb_cuda_probe = {.size = sizeof(struct mmb_device_probe_ops),
+                                                    .name = "cuda",
+                                                    .context = MMB_GPU_CUDA,
+                                                    .is_seen = mmb_cuda_is_seen,
+                                                    .list = list};
 
 /* ---- the backends ---- */
 

@@ -45,3 +45,10 @@ mmbError mmb_cuda_load(size_t *out_n_devices)
 {
     return mmb_gpu_library_load(&library, out_n_devices);
 }
+
+/* The driver's control device; on Windows' kernel the one through which its driver is reached. */
+bool mmb_cuda_is_seen(void)
+{
+    static const char *const paths[] = {"/dev/nvidiactl", "/dev/dxg", NULL};
+    return mmb_gpu_library_is_seen(&library, paths);
+}

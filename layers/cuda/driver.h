@@ -4,6 +4,7 @@
 /* The functions of the CUDA driver that are used, found at run time. A program that is linked to
  * this library runs where there is no driver. */
 #include <cuda.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <mmb/error.h>
 #include "layers/gpu/library.h"
@@ -16,6 +17,9 @@
     X(cuGetErrorString)                                                                            \
     X(cuDeviceGetCount)                                                                            \
     X(cuDeviceGet)                                                                                 \
+    X(cuDeviceGetAttribute)                                                                        \
+    X(cuDeviceGetPCIBusId)                                                                         \
+    X(cuDeviceTotalMem)                                                                            \
     X(cuDevicePrimaryCtxRetain)                                                                    \
     X(cuDevicePrimaryCtxRelease)                                                                   \
     X(cuCtxPushCurrent)                                                                            \
@@ -49,6 +53,8 @@ extern struct mmb_cuda_driver mmb_cuda;
 
 /* Loads libcuda.so.1, or what MMB_CUDA_LIBRARY names; the first call decides. MMB_UNSUPPORTED. */
 mmbError mmb_cuda_load(size_t *out_n_devices);
+/* A device of it may be here (mmb_gpu_library_is_seen). */
+bool mmb_cuda_is_seen(void);
 /* "CUDA_ERROR_OUT_OF_MEMORY: out of memory" */
 const char *mmb_cuda_error_text(int code, char text[MMB_GPU_TEXT_BYTES]);
 

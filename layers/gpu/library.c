@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include "src/base/error.h"
 
 const char *mmb_gpu_text(char text[MMB_GPU_TEXT_BYTES], int code, const char *name,
@@ -75,4 +76,14 @@ mmbError mmb_gpu_library_load(struct mmb_gpu_library *library, size_t *out_n_dev
         return mmb_fail(MMB_UNSUPPORTED, "%s backend: %s", library->backend, library->why);
     *out_n_devices = library->n_devices;
     return MMB_OK;
+}
+
+bool mmb_gpu_library_is_seen(const struct mmb_gpu_library *library, const char *const *paths)
+{
+    if (file_of(library) != library->file)
+        return true;
+    for (; *paths; paths++)
+        if (access(*paths, F_OK) == 0)
+            return true;
+    return false;
 }

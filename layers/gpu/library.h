@@ -41,6 +41,10 @@ struct mmb_gpu_library {
  * valid after MMB_OK, and never change again. */
 mmbError mmb_gpu_library_load(struct mmb_gpu_library *library, size_t *out_n_devices);
 
+/* The user named the runtime, or one of the files is there by which the kernel shows its devices
+ * (`paths` ends with NULL). Opens nothing. */
+bool mmb_gpu_library_is_seen(const struct mmb_gpu_library *library, const char *const *paths);
+
 /* "cuMemAlloc_v2" of cuMemAlloc, where that is a macro. */
 #define MMB_GPU_QUOTED(name)   #name
 #define MMB_GPU_EXPANDED(name) MMB_GPU_QUOTED(name)

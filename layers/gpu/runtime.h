@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include "layers/gpu/library.h"
 #include "src/spi/backend.h"
+#include "src/spi/probe.h"
 #include "src/spi/stream.h"
 
 enum mmb_gpu_kind {
@@ -45,6 +46,9 @@ struct mmb_gpu_runtime {
     /* The process is ending and the runtime has gone before: whatever it had is gone too. */
     bool (*is_over)(int code);
 
+    /* Its PCI id and the bytes of its own memory, 0 where it has none but the host's. Makes no
+     * context. */
+    int (*describe)(int device, char pci_id[MMB_PCI_ID_BYTES], size_t *out_bytes);
     /* Takes and lets go of a device's context. */
     int (*open)(int device, void **out_context);
     void (*close)(int device, void *context);
@@ -99,6 +103,9 @@ mmbError mmb_gpu_open(const struct mmb_gpu_runtime *runtime, const struct mmb_ba
                       enum mmb_gpu_kind kind, const struct mmb_backend_request *request,
                       struct mmb_backend **out);
 mmbError mmb_gpu_available(const struct mmb_gpu_runtime *runtime);
+/* list of a device probe (spi/probe.h). */
+mmbError mmb_gpu_list(const struct mmb_gpu_runtime *runtime, struct mmb_probe_device *devices,
+                      size_t capacity, size_t *out_n_devices);
 void mmb_gpu_close(struct mmb_backend *backend);
 mmbError mmb_gpu_map(struct mmb_backend *backend, size_t min_bytes, size_t want_bytes,
                      size_t alignment, struct mmb_memory *out);

@@ -26,6 +26,16 @@ static bool is_over(int code)
 
 /* ---- devices ---- */
 
+/* Whether a device's memory is the host's is an attribute whose number changed between releases, so
+ * it is not asked for: what the runtime has, is taken. */
+static int describe(int device, char pci_id[MMB_PCI_ID_BYTES], size_t *out_bytes)
+{
+    hipError_t code = mmb_hip.p_hipDeviceGetPCIBusId(pci_id, MMB_PCI_ID_BYTES, device);
+    if (code == hipSuccess)
+        code = mmb_hip.p_hipDeviceTotalMem(out_bytes, device);
+    return (int)code;
+}
+
 static int open_device(int device, void **out_context)
 {
     (void)device;
@@ -163,6 +173,7 @@ static const struct mmb_gpu_runtime runtime = {
     .error_text = mmb_hip_error_text,
     .is_exhausted = is_exhausted,
     .is_over = is_over,
+    .describe = describe,
     .open = open_device,
     .close = close_device,
     .enter = enter,
@@ -181,6 +192,19 @@ static const struct mmb_gpu_runtime runtime = {
     .order = order,
     .forget = forget,
 };
+
+/* ---- the probe ---- */
+
+static mmbError list(struct mmb_probe_device *devices, size_t capacity, size_t *out_n_devices)
+{
+    return mmb_gpu_list(&runtime, devices, capacity, out_n_devices);
+}
+
+const struct mmb_device_probe_ops mmb_hip_probe = {.size = sizeof(struct mmb_device_probe_ops),
+                                                   .name = "hip",
+                                                   .context = MMB_GPU_HIP,
+                                                   .is_seen = mmb_hip_is_seen,
+                                                   .list = list};
 
 /* ---- the backends ---- */
 

@@ -3,7 +3,9 @@
 #define MMB_LAYERS_HIP_H
 /* The backends of HIP, over its runtime. */
 #include "src/spi/backend.h"
+#include "src/spi/probe.h"
 
+extern const struct mmb_device_probe_ops mmb_hip_probe;
 extern const struct mmb_backend_ops mmb_hip_backend;
 extern const struct mmb_backend_ops mmb_hip_managed_backend;
 extern const struct mmb_backend_ops mmb_hip_host_backend;

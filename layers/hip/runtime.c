@@ -40,3 +40,10 @@ mmbError mmb_hip_load(size_t *out_n_devices)
 {
     return mmb_gpu_library_load(&library, out_n_devices);
 }
+
+/* The device through which the kernel's driver takes work for all GPUs. */
+bool mmb_hip_is_seen(void)
+{
+    static const char *const paths[] = {"/dev/kfd", NULL};
+    return mmb_gpu_library_is_seen(&library, paths);
+}

@@ -4,6 +4,7 @@
 /* The functions of HIP's runtime that are used, found at run time. Only what kept its name and its
  * shape from HIP 4 to 7: no device properties, no memory types. */
 #include <hip/hip_runtime_api.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <mmb/error.h>
 #include "layers/gpu/library.h"
@@ -12,6 +13,8 @@
     X(hipGetDeviceCount)                                                                           \
     X(hipGetErrorName)                                                                             \
     X(hipGetErrorString)                                                                           \
+    X(hipDeviceGetPCIBusId)                                                                        \
+    X(hipDeviceTotalMem)                                                                           \
     X(hipGetDevice)                                                                                \
     X(hipSetDevice)                                                                                \
     X(hipMallocManaged)                                                                            \
@@ -45,6 +48,8 @@ extern struct mmb_hip_runtime mmb_hip;
 /* Loads the libamdhip64 of the headers' major version, or what MMB_HIP_LIBRARY names; the first
  * call decides. MMB_UNSUPPORTED. */
 mmbError mmb_hip_load(size_t *out_n_devices);
+/* A device of it may be here (mmb_gpu_library_is_seen). */
+bool mmb_hip_is_seen(void);
 /* "hipErrorOutOfMemory (2): out of memory" */
 const char *mmb_hip_error_text(int code, char text[MMB_GPU_TEXT_BYTES]);
 

@@ -77,10 +77,12 @@ static mmbError load(const char *path, hwloc_topology_t *out)
 
 /* ---- the report ---- */
 
-static void add(struct mmb_probe_report *report, const struct mmb_probe_domain *domain)
+static struct mmb_probe_domain *add(struct mmb_probe_report *report,
+                                    const struct mmb_probe_domain *domain)
 {
     MMB_ASSERT(report->n_domains < report->capacity);
-    report->domains[report->n_domains++] = *domain;
+    report->domains[report->n_domains] = *domain;
+    return &report->domains[report->n_domains++];
 }
 
 /* Everything but GPUs' memory, which is counted with the devices. */
@@ -138,8 +140,10 @@ static void add_devices(struct mmb_probe_report *report, struct mmb_hwloc_gpus *
             .total_bytes = gpu->total_bytes,
             .bandwidth_mib_s = gpu->bandwidth_mib_s,
             .latency_ns = gpu->latency_ns,
+            .numbered_by = mmb_hwloc_gpu_context(gpu),
         };
-        add(report, &domain);
+        struct mmb_probe_domain *added = add(report, &domain);
+        memcpy(added->pci_id, gpu->pci_id, sizeof added->pci_id);
     }
 }
 

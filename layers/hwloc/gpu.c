@@ -127,6 +127,18 @@ void mmb_hwloc_gpu_add_device(struct mmb_hwloc_gpus *gpus, hwloc_obj_t device)
     }
 }
 
+mmbExecutionContext mmb_hwloc_gpu_context(const struct mmb_hwloc_gpu *gpu)
+{
+    switch (gpu->number_source) {
+    case MMB_GPU_BY_CUDA:
+        return MMB_GPU_CUDA;
+    case MMB_GPU_BY_RSMI:
+        return MMB_GPU_HIP;
+    default:
+        return MMB_EXECUTION_CONTEXT_DEFAULT;
+    }
+}
+
 static int compare_pci_ids(const void *a, const void *b)
 {
     return strcasecmp(((const struct mmb_hwloc_gpu *)a)->pci_id,

@@ -5,9 +5,7 @@
  * RSMI, by the vendor's management library, by OpenCL. What has the same PCI id is one. */
 #include <stddef.h>
 #include <hwloc.h>
-
-/* "0000:00:00.0" and the final 0; PCI domains of virtual machines have up to eight digits. */
-#define MMB_PCI_ID_BYTES 20
+#include "src/spi/probe.h"
 
 /* Who says something of a GPU; the first that does is believed. */
 enum mmb_gpu_source {
@@ -37,6 +35,8 @@ struct mmb_hwloc_gpus {
 struct mmb_hwloc_gpu *mmb_hwloc_gpu_add_node(struct mmb_hwloc_gpus *gpus, hwloc_obj_t node);
 /* An OS device; does nothing where it is no GPU with known memory. */
 void mmb_hwloc_gpu_add_device(struct mmb_hwloc_gpus *gpus, hwloc_obj_t device);
+/* Whose number it has; MMB_EXECUTION_CONTEXT_DEFAULT where no runtime that is ours numbered it. */
+mmbExecutionContext mmb_hwloc_gpu_context(const struct mmb_hwloc_gpu *gpu);
 /* In order of PCI id; where no runtime has numbered them, they get the numbers that are left. */
 void mmb_hwloc_gpu_sort(struct mmb_hwloc_gpus *gpus);
 

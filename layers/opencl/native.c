@@ -126,6 +126,21 @@ static mmbError choose_device(int number, cl_device_id *out)
     return MMB_OK;
 }
 
+mmbError mmb_opencl_list_gpus(cl_device_id *devices, size_t capacity, size_t *out_n_devices)
+{
+    cl_platform_id platforms[PLATFORMS_MAX];
+    cl_uint n_platforms = 0;
+    mmbError error = list_platforms(platforms, &n_platforms);
+    if (error != MMB_OK)
+        return error;
+    size_t n = 0;
+    while (n < capacity &&
+           (devices[n] = find_device(platforms, n_platforms, CL_DEVICE_TYPE_GPU, n)) != NULL)
+        n++;
+    *out_n_devices = n;
+    return MMB_OK;
+}
+
 mmbError mmb_opencl_available(void)
 {
     cl_device_id device;

@@ -17,6 +17,10 @@ mmbError mmb_opencl_fail(cl_int code, const char *what, size_t n_bytes);
 /* Is any device there? MMB_UNSUPPORTED with the native cause. */
 mmbError mmb_opencl_available(void);
 
+/* GPUs over all platforms, in the order in which they are numbered; at most `capacity` are written.
+ * MMB_UNSUPPORTED with the native cause where there is no platform. */
+mmbError mmb_opencl_list_gpus(cl_device_id *devices, size_t capacity, size_t *out_n_devices);
+
 /* The objects of one interface: a context and a queue, both retained, and the device. */
 struct mmb_opencl_objects {
     cl_context context;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Discovery: asks the first probe that is built in, and turns its report into layers. Owns one
- * flag; the registry mutex is held. What a domain can really give is not the probe's to say: it
- * knows the machine, the kernel knows what is left of it. */
+/* Discovery: asks the first probe that is built in and the runtimes of devices, and turns what they
+ * say into layers. Owns one flag; the registry mutex is held. What a domain can really give is not
+ * the probe's to say: it knows the machine, the kernel knows what is left of it. */
 #include "src/core/discovery.h"
 #include <stdlib.h>
 #include "layers/host/host_memory.h"
 #include "src/base/error.h"
 #include "src/base/log.h"
 #include "src/base/meta.h"
+#include "src/core/devices.h"
 #include "src/core/layer.h"
 #include "src/spi/probe.h"
 
@@ -45,7 +46,7 @@ static void set_available(void *user, int os_index, size_t available_bytes)
             found->domains[i].available_bytes = available_bytes;
 }
 
-/* Domain i of the report is domain i here. */
+/* Domain i of the machine is domain i here. */
 static void fill_domains(struct found *found)
 {
     for (size_t i = 0; i < found->n_domains; i++) {
@@ -56,6 +57,7 @@ static void fill_domains(struct found *found)
             .total_bytes = probed->total_bytes,
             .available_bytes =
                 has_reserve ? without_reserve(probed->total_bytes) : probed->total_bytes,
+            .numbers = probed->numbers,
         };
     }
     if (is_this_system)
@@ -79,9 +81,9 @@ static mmbError add_layer(const struct found *found, size_t first, size_t n)
     return mmb_layer_add_found(&layer);
 }
 
-static mmbError add_layers(const struct mmb_probe_report *report)
+static mmbError add_layers(const struct mmb_machine *machine)
 {
-    struct found found = {report->domains, NULL, report->n_domains};
+    struct found found = {machine->domains, NULL, machine->n_domains};
     if (found.n_domains == 0)
         return MMB_OK;
     found.domains = mmb_meta_alloc(found.n_domains * sizeof *found.domains);
@@ -123,8 +125,13 @@ mmbError mmb_discovery_run(const char *topology_xml)
     if (error != MMB_OK)
         return error;
     is_this_system = report.is_this_system;
-    error = add_layers(&report);
     mmb_log(MMB_LOG_DEBUG, "%s found %zu memory domains", probe->name, report.n_domains);
+    struct mmb_machine machine;
+    error = mmb_machine_make(&report, &machine);
     probe->release(&report);
+    if (error != MMB_OK)
+        return error;
+    error = add_layers(&machine);
+    mmb_machine_free(&machine);
     return error;
 }

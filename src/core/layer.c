@@ -186,6 +186,7 @@ mmbError mmb_layer_add_found(const struct mmb_layer_found *found)
         struct mmb_domain *domain = &layer->domains[i];
         domain->os_index = from->os_index;
         layer->os_indexes[i] = from->os_index;
+        domain->numbers = from->numbers;
         domain->total_bytes = from->total_bytes;
         mmb_budget_init(&domain->budget, from->available_bytes, &layer->budget, layer->name);
         total = add_saturated(total, from->total_bytes);
@@ -198,6 +199,23 @@ mmbError mmb_layer_add_found(const struct mmb_layer_found *found)
     atomic_store_explicit(&layer->budget.capacity, available, memory_order_relaxed);
     mmb_layer_make_known(layer);
     return MMB_OK;
+}
+
+int mmb_domain_number(const struct mmb_domain *domain, mmbExecutionContext context)
+{
+    const struct mmb_device_numbers *numbers = &domain->numbers;
+    return numbers->asked >> context & 1 ? numbers->by[context] : domain->os_index;
+}
+
+size_t mmb_layer_room(const struct mmb_layer *layer, mmbExecutionContext context)
+{
+    size_t room = 0, all = mmb_budget_room(&layer->budget);
+    if (layer->n_domains == 0)
+        return all;
+    for (size_t i = 0; i < layer->n_domains; i++)
+        if (mmb_domain_number(&layer->domains[i], context) >= 0)
+            room = add_saturated(room, mmb_budget_room(&layer->domains[i].budget));
+    return room < all ? room : all;
 }
 
 /* ---- the user's layers ---- */

@@ -8,10 +8,12 @@
 #include <mmb/layer.h>
 #include "src/base/list.h"
 #include "src/core/budget.h"
+#include "src/spi/probe.h"
 
 /* A part of a layer with memory of its own: a NUMA node or a device. */
 struct mmb_domain {
     int os_index;
+    struct mmb_device_numbers numbers; /* of a device */
     size_t total_bytes;
     struct mmb_budget budget;
 };
@@ -55,11 +57,17 @@ struct mmb_layer_found {
         int os_index;
         size_t total_bytes;     /* of the node or device */
         size_t available_bytes; /* what this process can get of it now */
+        struct mmb_device_numbers numbers;
     } * domains;
     size_t n_domains;
     size_t bandwidth_mib_s; /* 0: unknown */
     size_t latency_ns;
 };
+/* The node, or the device as the runtime of that context counts; -1: the runtime does not have it.
+ */
+int mmb_domain_number(const struct mmb_domain *domain, mmbExecutionContext context);
+/* What the domains that the context reaches can give and no one has. */
+size_t mmb_layer_room(const struct mmb_layer *layer, mmbExecutionContext context);
 /* MMB_INVALID_LAYER, MMB_EXISTS (found before), MMB_OUT_OF_MEMORY. */
 mmbError mmb_layer_add_found(const struct mmb_layer_found *found);
 

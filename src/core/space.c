@@ -145,10 +145,13 @@ static mmbError create(mmbMemLayer layer, mmbExecutionContext context,
     return make(&plan, out_space);
 }
 
-/* Nothing where no backend serves the context here. */
+/* Nothing where no backend serves the context here, or none of the layer's devices is of it. */
 static mmbError add_default(struct mmb_layer *layer, mmbExecutionContext context)
 {
     const struct mmb_backend_ops *ops;
+    size_t room = mmb_layer_room(layer, context);
+    if (room == 0 && !mmb_layer_is_host(layer->id))
+        return MMB_OK;
     if (mmb_backend_select(MMB_BACKEND_DEFAULT, layer, context, &ops) != MMB_OK)
         return MMB_OK;
     const struct plan plan = {
@@ -157,7 +160,7 @@ static mmbError add_default(struct mmb_layer *layer, mmbExecutionContext context
         .context = context,
         .config = &mmb_space_config_default,
         .origin = MMB_SPACE_DISCOVERED,
-        .size = {.limit = mmb_budget_room(&layer->budget)},
+        .size = {.limit = room},
     };
     mmbMemSpace *space;
     return open_space(&plan, &space);

@@ -78,6 +78,11 @@ static struct mmb_budget *budget_of(const struct plan *plan, int domain, struct 
 
 /* ---- making ---- */
 
+static int domain_number(const mmbMemSpace *space, int domain)
+{
+    return domain < 0 ? -1 : mmb_domain_number(&space->layer->domains[domain], space->context);
+}
+
 static mmbError open_backend(const struct plan *plan, int domain, struct mmb_subheap *heap)
 {
     const struct mmb_backend_ops *ops = plan->backend_ops;
@@ -88,12 +93,16 @@ static mmbError open_backend(const struct plan *plan, int domain, struct mmb_sub
         .context = space->context,
         .options = &plan->config->backend_opts,
         .domain = domain,
-        .domain_os_index = domain < 0 ? -1 : space->layer->domains[domain].os_index,
+        .domain_os_index = domain_number(space, domain),
         .os_indexes = space->layer->os_indexes,
         .n_domains = space->layer->n_domains,
         .strategy = plan->config->strategy,
         .id_is_taken = mmb_shared_id_is_taken,
     };
+    if (domain >= 0 && request.domain_os_index < 0)
+        return mmb_fail(MMB_UNSUPPORTED,
+                        "create_interface: domain %d of layer %s is no device that %s has", domain,
+                        space->layer->name, mmb_context_text(space->context));
     mmbError error = ops->open(&request, &heap->backend);
     if (error != MMB_OK)
         return error;

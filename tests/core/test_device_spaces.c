@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Promise under test: device memory that was discovered gets one default space per context whose
- * runtime sees a device, and DEFAULT means the first of them. What discovery finds is told to core
- * by hand; the runtimes are the fakes. */
+ * runtime sees a device, and DEFAULT means the first of them. The runtimes are the fakes, which
+ * discovery asks; where it is not built in, core is told by hand. */
 #include <mmb.h>
 #include "src/core/layer.h"
 #include "src/core/registry.h"
@@ -11,18 +11,24 @@
 
 #define DEVICE_BYTES ((size_t)64 << 20)
 
-/* Two devices. */
+static mmbError find_two_devices(void)
+{
+    static const struct mmb_domain_found domains[] = {
+        {.os_index = 0, .total_bytes = DEVICE_BYTES, .available_bytes = DEVICE_BYTES},
+        {.os_index = 1, .total_bytes = DEVICE_BYTES, .available_bytes = DEVICE_BYTES}};
+    const struct mmb_layer_found found = {.id = MMB_GDRAM, .domains = domains, .n_domains = 2};
+    if (mmb_layer_lookup(MMB_GDRAM)->discovered)
+        return MMB_OK;
+    mmbError error = mmb_layer_add_found(&found);
+    return error == MMB_OK ? mmb_spaces_add_discovered() : error;
+}
+
 static void set_up(void)
 {
-    static const struct mmb_domain_found domains[] = {{0, DEVICE_BYTES, DEVICE_BYTES},
-                                                      {1, DEVICE_BYTES, DEVICE_BYTES}};
-    const struct mmb_layer_found found = {.id = MMB_GDRAM, .domains = domains, .n_domains = 2};
     fakes_use();
     CU_ASSERT_EQUAL_FATAL(mmb_init(NULL), MMB_OK);
     CU_ASSERT_EQUAL_FATAL(mmb_registry_enter("test"), MMB_OK);
-    mmbError error = mmb_layer_add_found(&found);
-    if (error == MMB_OK)
-        error = mmb_spaces_add_discovered();
+    mmbError error = find_two_devices();
     mmb_registry_unlock();
     CU_ASSERT_EQUAL_FATAL(error, MMB_OK);
 }
@@ -40,6 +46,15 @@ static bool has_runtime(mmbBackend backend)
     return info.available;
 }
 
+/* What the devices of that context have together. */
+static size_t room_of(mmbExecutionContext context)
+{
+    mmb_registry_lock();
+    size_t room = mmb_layer_room(mmb_layer_lookup(MMB_GDRAM), context);
+    mmb_registry_unlock();
+    return room;
+}
+
 static const struct {
     mmbExecutionContext context;
     mmbBackend backend;
@@ -54,14 +69,15 @@ static void test_discovered_devices_have_a_space_per_context(void)
     for (size_t i = 0; i < N_ROWS; i++) {
         mmbMemSpace *space = NULL, *by_default = NULL;
         mmbError error = mmb_request_space(MMB_GDRAM, rows[i].context, NULL, &space);
-        bool is_here = has_runtime(rows[i].backend);
+        size_t room = room_of(rows[i].context);
+        bool is_here = room > 0 && has_runtime(rows[i].backend);
         SUITE_CHECK(error == (is_here ? MMB_OK : MMB_NOT_FOUND), "row %zu: %s", i,
                     mmb_error_name(error));
         if (!is_here)
             continue;
         mmbSpaceInfo info = MMB_SPACE_INFO_INIT;
         CU_ASSERT_EQUAL(mmb_space_get_info(space, &info), MMB_OK);
-        SUITE_CHECK(info.context == rows[i].context && info.limit == 2 * DEVICE_BYTES,
+        SUITE_CHECK(info.context == rows[i].context && info.limit == room,
                     "row %zu: context %d, limit %zu", i, (int)info.context, info.limit);
         CU_ASSERT_EQUAL(
             mmb_request_space(MMB_GDRAM, MMB_EXECUTION_CONTEXT_DEFAULT, NULL, &by_default), MMB_OK);

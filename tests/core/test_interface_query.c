@@ -109,7 +109,8 @@ static void test_request_refuses(void)
 /* covers: mmb_request_interface MMB_UNSUPPORTED */
 static void test_request_default_that_cannot_be_made(void)
 {
-    static const struct mmb_domain_found domain = {0, 1 << 20, 1 << 20};
+    static const struct mmb_domain_found domain = {
+        .os_index = 0, .total_bytes = 1 << 20, .available_bytes = 1 << 20};
     const struct mmb_layer_found found = {.id = MMB_SSD, .domains = &domain, .n_domains = 1};
     mmb_registry_lock();
     mmbError error = mmb_layer_add_found(&found);

@@ -210,7 +210,9 @@ static void test_layer_at_refuses(void)
  * add. */
 static mmbError add_found(mmbMemLayer id, size_t n_domains)
 {
-    static const struct mmb_domain_found domains[] = {{3, 1000, 900}, {5, 2000, 1500}};
+    static const struct mmb_domain_found domains[] = {
+        {.os_index = 3, .total_bytes = 1000, .available_bytes = 900},
+        {.os_index = 5, .total_bytes = 2000, .available_bytes = 1500}};
     const struct mmb_layer_found found = {.id = id,
                                           .domains = domains,
                                           .n_domains = n_domains,

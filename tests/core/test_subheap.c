@@ -20,7 +20,9 @@ static mmbMemSpace *space;
 static void set_up(void)
 {
     static const struct mmb_domain_found domains[N_DOMAINS] = {
-        {0, 64 << 20, 64 << 20}, {0, 64 << 20, 64 << 20}, {0, 64 << 20, 64 << 20}};
+        {.os_index = 0, .total_bytes = 64 << 20, .available_bytes = 64 << 20},
+        {.os_index = 0, .total_bytes = 64 << 20, .available_bytes = 64 << 20},
+        {.os_index = 0, .total_bytes = 64 << 20, .available_bytes = 64 << 20}};
     const struct mmb_layer_found found = {
         .id = MMB_NADRAM, .domains = domains, .n_domains = N_DOMAINS};
     control_open();

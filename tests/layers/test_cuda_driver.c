@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "tests/support/fakes.h"
 #include "tests/support/suite.h"
 
@@ -46,13 +47,16 @@ static int run_without_device(void *unused)
     return refuses("CUDA_ERROR_NO_DEVICE");
 }
 
-/* 0: the driver is mapped after the first space of CUDA, and was not before. */
+/* 0: the driver is mapped after the first space of CUDA, and was not before, since the system shows
+ * no device and nobody had named a driver yet. */
 static int run_and_look_for_the_driver(void *unused)
 {
     char line[512];
     int n_seen[2] = {0, 0};
     mmbMemInterface *interface = NULL;
     (void)unused;
+    unsetenv("MMB_CUDA_LIBRARY");
+    unsetenv("MMB_HIP_LIBRARY");
     if (mmb_init(NULL) != MMB_OK || mmb_get_interface(MMB_DRAM, MMB_CPU, &interface) != MMB_OK)
         return 1;
     for (int after = 0; after < 2; after++) {
@@ -61,6 +65,7 @@ static int run_and_look_for_the_driver(void *unused)
             n_seen[after] += strstr(line, "fake_cuda") != NULL;
         if (maps)
             fclose(maps);
+        fakes_use();
         if (!after && mmb_register_memory(MMB_GDRAM, MMB_GPU_CUDA, NULL, NULL) != MMB_OK)
             return 2;
     }
@@ -76,7 +81,11 @@ static void check_child(int (*body)(void *), const char *what)
 
 static void test_gpu_library_is_loaded_when_it_is_wanted(void)
 {
-    check_child(run_and_look_for_the_driver, "maps");
+    if (access("/dev/nvidiactl", F_OK) == 0 || access("/dev/dxg", F_OK) == 0 ||
+        access("/dev/kfd", F_OK) == 0)
+        suite_skip("a device is seen here, so that its runtime is loaded at once");
+    else
+        check_child(run_and_look_for_the_driver, "maps");
 }
 
 static void test_gpu_library_that_is_missing_is_named(void)

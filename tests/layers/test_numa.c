@@ -126,8 +126,9 @@ static mmbMemInterface *interface_of(mmbMemLayer layer, uint64_t domains, mmbNum
 /* What a machine with high-bandwidth memory would have found; this one has node 0 for it. */
 static void add_layer(mmbMemLayer id, size_t first_bytes, size_t second_bytes)
 {
-    const struct mmb_domain_found domains[] = {{0, first_bytes, first_bytes},
-                                               {0, second_bytes, second_bytes}};
+    const struct mmb_domain_found domains[] = {
+        {.os_index = 0, .total_bytes = first_bytes, .available_bytes = first_bytes},
+        {.os_index = 0, .total_bytes = second_bytes, .available_bytes = second_bytes}};
     const struct mmb_layer_found found = {.id = id, .domains = domains, .n_domains = 2};
     mmb_registry_lock();
     CU_ASSERT_EQUAL_FATAL(mmb_layer_add_found(&found), MMB_OK);

@@ -99,6 +99,15 @@ EXPORT CUresult cuDeviceTotalMem(size_t *out, CUdevice device)
     return CUDA_SUCCESS;
 }
 
+/* MMB_FAKE_CUDA_INTEGRATED is the number of a device that has no memory of its own. */
+EXPORT CUresult cuDeviceGetAttribute(int *out, CUdevice_attribute attribute, CUdevice device)
+{
+    if (attribute != CU_DEVICE_ATTRIBUTE_INTEGRATED)
+        return CUDA_ERROR_INVALID_VALUE;
+    *out = number_of("MMB_FAKE_CUDA_INTEGRATED", DEVICES_MAX) == (size_t)device;
+    return CUDA_SUCCESS;
+}
+
 EXPORT CUresult cuDeviceGetPCIBusId(char *out, int length, CUdevice device)
 {
     static const char ids[DEVICES_MAX][16] = {"0000:81:00.0", "0000:82:00.0", "0000:83:00.0",

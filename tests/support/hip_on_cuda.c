@@ -19,6 +19,8 @@
     X(cuInit)                                                                                      \
     X(cuDeviceGetCount)                                                                            \
     X(cuDeviceGet)                                                                                 \
+    X(cuDeviceGetPCIBusId)                                                                         \
+    X(cuDeviceTotalMem)                                                                            \
     X(cuDevicePrimaryCtxRetain)                                                                    \
     X(cuCtxPushCurrent)                                                                            \
     X(cuCtxPopCurrent)                                                                             \
@@ -138,6 +140,20 @@ EXPORT const char *hipGetErrorString(hipError_t code)
 {
     return code == hipErrorNoDevice ? "no device behind the CUDA driver"
                                     : "the CUDA driver said no";
+}
+
+EXPORT hipError_t hipDeviceGetPCIBusId(char *out, int length, int device)
+{
+    CUdevice of_cuda;
+    CUresult code = p_cuDeviceGet(&of_cuda, device);
+    return of(code == CUDA_SUCCESS ? p_cuDeviceGetPCIBusId(out, length, of_cuda) : code);
+}
+
+EXPORT hipError_t hipDeviceTotalMem(size_t *out, hipDevice_t device)
+{
+    CUdevice of_cuda;
+    CUresult code = p_cuDeviceGet(&of_cuda, device);
+    return of(code == CUDA_SUCCESS ? p_cuDeviceTotalMem(out, of_cuda) : code);
 }
 
 EXPORT hipError_t hipGetDevice(int *out)
