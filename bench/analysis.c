@@ -75,7 +75,7 @@ bool bench_is_column(const struct bench_results *results, size_t contender)
 void bench_label(const struct bench_contender *contender, const struct bench_workload *workload,
                  const struct bench_cell *cell, char *text, size_t n_bytes)
 {
-    if (contender->way == BENCH_REFERENCE)
+    if (contender->group == BENCH_THE_OTHER)
         snprintf(text, n_bytes, "%s", workload->reference);
     else if (cell->is_substitute)
         snprintf(text, n_bytes, "%s (not in this build: ran as %s)", contender->title,

@@ -29,6 +29,8 @@ enum bench_group {
     BENCH_FINDABLE = 32,    /* libmmb with lookup by pointer */
     BENCH_THE_OTHER = 64,   /* the reference */
     BENCH_REGISTERED = 128, /* libmmb with its chunks registered for DMA */
+    BENCH_NETWORKS = 256,   /* the same with the network libraries */
+    BENCH_EACH_TIME = 512,  /* a buffer registered each time */
     BENCH_GENERAL = BENCH_PEERS | BENCH_LOCAL | BENCH_PAGES
 };
 
@@ -42,7 +44,7 @@ struct bench_contender {
     mmbStrategy strategy;
     uint64_t flags; /* of the interface */
     bool has_no_limit;
-    bool is_registered; /* by the provider that locks pages */
+    const char *provider; /* of regions: "mlock", or a module beside mmb-bench; NULL: none */
 };
 
 struct bench_run;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "bench/providers.h"
 #include "bench/support.h"
 #include "bench/themes.h"
 #include "bench/way_bump.h"
@@ -91,6 +92,7 @@ void bench_child_measure(const struct bench_workload *workload,
         bench_fail("no value");
     printf(BENCH_LINE, run.value, run.wall, is_substitute(&run), server);
     fflush(stdout);
+    bench_provider_end();
     _exit(EXIT_SUCCESS);
 }
 
@@ -107,7 +109,12 @@ void bench_child_identify(const struct bench_contender *contender)
         bench_mmb_check(mmb_version(&major, &minor, &patch), "mmb_version");
         snprintf(version, sizeof version, "%d.%d.%d", major, minor, patch);
     }
+    if (contender->provider) {
+        bench_mmb_check(mmb_init(MMB_INIT_DEFAULT), "mmb_init");
+        bench_provider_open(contender->provider);
+    }
     printf("%s\n", version);
     fflush(stdout);
+    bench_provider_end();
     _exit(EXIT_SUCCESS);
 }

@@ -32,8 +32,14 @@ static void jemalloc_version(char *text, size_t n_bytes)
         snprintf(text, n_bytes, "%.*s", (int)strcspn(version, "-"), version);
 }
 
-#define PEER .way = BENCH_MALLOC, .group = BENCH_PEERS
-#define MMB  .way = BENCH_MMB
+#define PEER            .way = BENCH_MALLOC, .group = BENCH_PEERS
+#define MMB             .way = BENCH_MMB
+#define REGION(library) .strategy = MMB_STRATEGY_THREAD_LOCAL, .provider = library
+#define EACH_TIME(library, text)                                                                   \
+    {                                                                                              \
+        .name = "each-" library, .title = "a buffer registered each time, with " text,             \
+        .way = BENCH_REFERENCE, .group = BENCH_EACH_TIME, REGION(library)                          \
+    }
 
 const struct bench_contender bench_contenders[] = {
     {.name = "mimalloc",
@@ -74,8 +80,26 @@ const struct bench_contender bench_contenders[] = {
      .title = "libmmb thread-local, registered",
      MMB,
      .group = BENCH_REGISTERED,
-     .strategy = MMB_STRATEGY_THREAD_LOCAL,
-     .is_registered = true},
+     REGION("mlock")},
+    {.name = "libfabric",
+     .title = "libmmb thread-local, registered with libfabric",
+     MMB,
+     .group = BENCH_NETWORKS,
+     REGION("libfabric")},
+    {.name = "ucx",
+     .title = "libmmb thread-local, registered with UCX",
+     MMB,
+     .group = BENCH_NETWORKS,
+     REGION("ucx")},
+    {.name = "mpi",
+     .title = "libmmb thread-local, registered with MPI",
+     MMB,
+     .group = BENCH_NETWORKS,
+     REGION("mpi")},
+    EACH_TIME("mlock", "mlock"),
+    EACH_TIME("libfabric", "libfabric"),
+    EACH_TIME("ucx", "UCX"),
+    EACH_TIME("mpi", "MPI"),
     {.name = "stack",
      .title = "libmmb stack",
      MMB,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A block that the network could be told of: out of an interface that registered its chunks long
- * ago, or a buffer that is registered for the occasion. The provider locks pages, which needs no
- * network. Owns nothing, takes no lock. */
+ * ago, or a buffer that is registered for the occasion. Owns nothing, takes no lock. */
 #include "bench/block.h"
 #include "bench/themes.h"
 
@@ -31,15 +30,11 @@ void mmb_region(struct bench_run *run)
 
 void reference_region(struct bench_run *run)
 {
-    const struct bench_contender registered = {
-        .strategy = MMB_STRATEGY_THREAD_LOCAL,
-        .is_registered = true,
-    };
     size_t n_bytes = run->workload->least;
     char *buffer = bench_table(n_bytes, 1);
     mmbAllocation *wrapped;
 
-    bench_mmb_open(&registered);
+    bench_mmb_open(run->contender);
     double start = bench_cpu_ns();
     for (size_t i = 0; i < run->ops; i++) {
         bench_mmb_check(mmb_allocation_create_wrapped(buffer, n_bytes, bench_interface, &wrapped),

@@ -18,6 +18,9 @@ _Noreturn void bench_skip(const char *format, ...) __attribute__((format(printf,
 double bench_cpu_ns(void); /* that this thread has used */
 double bench_wall_ns(void);
 
+/* The path of what was built beside this program, or is reached from there. */
+void bench_beside(char *path, size_t n_bytes, const char *name);
+
 /* Zeroed and resident, so that a measurement neither faults it in nor counts it. Never given back:
  * the process ends soon. */
 void *bench_table(size_t count, size_t n_bytes);

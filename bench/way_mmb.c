@@ -3,6 +3,7 @@
  * process ends; takes no lock. */
 #include "bench/way_mmb.h"
 #include <unistd.h>
+#include "bench/providers.h"
 #include "bench/support.h"
 
 mmbMemSpace *bench_space;
@@ -21,14 +22,14 @@ static size_t roomy_limit(void)
 }
 
 /* What a run holds must be lockable, 8 MiB at most; else there is nothing to measure. */
-static void skip_unless_lockable(void)
+static void skip_unless_registrable(void)
 {
     mmbAllocation *block;
     mmbError error = mmb_allocate((size_t)7 << 20, bench_interface, &block);
 
     if (error == MMB_OUT_OF_MEMORY)
         bench_skip("%s", mmb_error_detail());
-    bench_mmb_check(error, "7 MiB of locked pages");
+    bench_mmb_check(error, "7 MiB of registered memory");
     bench_mmb_check(mmb_free(block), "mmb_free");
     bench_mmb_check(mmb_interface_trim(bench_interface, 0), "mmb_interface_trim");
 }
@@ -46,8 +47,7 @@ void bench_mmb_open(const struct bench_contender *contender)
     bench_mmb_check(mmb_init(MMB_INIT_DEFAULT), "mmb_init");
     bench_mmb_check(mmb_register_memory(MMB_DRAM, MMB_CPU, &space, &bench_space),
                     "mmb_register_memory");
-    if (contender->is_registered)
-        bench_mmb_check(mmb_region_provider_create_mlock(&interface.region_provider), "mlock");
+    interface.region_provider = bench_provider_open(contender->provider);
     mmbError error = mmb_create_interface(bench_space, &interface, &bench_interface);
     if (error == MMB_UNSUPPORTED && interface.strategy == MMB_STRATEGY_THREAD_LOCAL) {
         interface.strategy = MMB_STRATEGY_DEFAULT;
@@ -56,8 +56,8 @@ void bench_mmb_open(const struct bench_contender *contender)
     if (error == MMB_UNSUPPORTED)
         bench_skip("%s", mmb_error_detail());
     bench_mmb_check(error, "mmb_create_interface");
-    if (contender->is_registered)
-        skip_unless_lockable();
+    if (contender->provider)
+        skip_unless_registrable();
 }
 
 mmbStrategy bench_mmb_strategy(void)
