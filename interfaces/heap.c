@@ -5,6 +5,7 @@
  * locks. The source is asked only without the heap lock, since it may trim this very heap. */
 #include "interfaces/heap.h"
 #include <string.h>
+#include "interfaces/heap_block.h"
 #include "src/base/checked.h"
 #include "src/base/error.h"
 #include "src/base/meta.h"
@@ -14,8 +15,8 @@
 /* A backend that cannot grow is cut into at least 256 pages, so that a small array still serves
  * many classes. */
 #define BOUNDED_PAGES 256u
-/* A span's unused tail is at most a twelfth of it, so that blocks of one class take at most an eighth
- * more than they have, ends of chunks included. */
+/* A span's unused tail is at most a twelfth of it, so that blocks of one class take at most an
+ * eighth more than they have, ends of chunks included. */
 #define TAIL_PARTS 12u
 /* Classes that are in demand get spans of this many pages (64 KiB): fewer descriptors per block. */
 #define SPAN_PAGES_MORE 4u
@@ -197,17 +198,12 @@ static mmbAllocation *carve(struct mmb_heap *heap, struct mmb_span *span)
 /* One block of a span that has one. */
 static mmbAllocation *take_block(struct mmb_heap *heap, struct mmb_span *span)
 {
-    mmbAllocation *record;
-    if (span->n_carved == span->n_free)
+    if (span->n_free)
+        return mmb_span_pop(heap, span);
+    if (span->n_carved == 0)
         heap->n_empty_spans--;
-    if (span->n_free) {
-        record = &span->owner.records[span->free_head];
-        span->free_head = record->word & MMB_RECORD_LOW;
-        span->n_free--;
-    } else {
-        record = carve(heap, span);
-    }
-    if (!span->n_free && span->n_carved == span->n_blocks)
+    mmbAllocation *record = carve(heap, span);
+    if (span->n_carved == span->n_blocks)
         mmb_list_remove(&span->link);
     return record;
 }
@@ -279,17 +275,9 @@ uint32_t mmb_heap_take_batch(struct mmb_heap *heap, uint32_t class_index, mmbAll
 
 static void put_small(struct mmb_heap *heap, struct mmb_span *span, mmbAllocation *record)
 {
-    uint32_t index = (uint32_t)(record - span->owner.records);
-    __atomic_store_n(&record->word, (uint32_t)MMB_RECORD_FREE << 24 | span->free_head,
-                     __ATOMIC_RELAXED);
-    span->free_head = index;
-    bool was_full = span->n_free == 0 && span->n_carved == span->n_blocks;
-    span->n_free++;
-    struct mmb_list *spans = &heap->classes[span->class_index];
-    if (was_full)
-        mmb_list_push_front(spans, &span->link);
-    if (span->n_free < span->n_carved)
+    if (!mmb_span_push(heap, span, record))
         return;
+    const struct mmb_list *spans = &heap->classes[span->class_index];
     heap->n_empty_spans++;
     /* One empty span per class stays, so that a pair at the edge does not build and drop spans. */
     if (spans->next != spans->prev)

@@ -53,8 +53,8 @@ static size_t run_bytes(const struct mmb_heap *heap, size_t n_bytes)
 static size_t chunk_bytes(const struct mmb_heap *heap, size_t n_bytes, size_t needed)
 {
     size_t want = mmb_chunk_want(heap->allocator, needed);
-    size_t unit = n_bytes <= heap->large_from ? mmb_heap_span_bytes(heap, n_bytes)
-                                              : heap->page_bytes;
+    size_t unit =
+        n_bytes <= heap->large_from ? mmb_heap_span_bytes(heap, n_bytes) : heap->page_bytes;
     if (mmb_source_bounded(heap->source) != SIZE_MAX || want < unit)
         return want;
     want -= want % unit;
@@ -68,8 +68,8 @@ static mmbError obtain(struct mmb_heap *heap, size_t n_bytes)
         return mmb_fail(MMB_OUT_OF_MEMORY, "allocate %zu B: more than there are addresses",
                         n_bytes);
     struct mmb_chunk *chunk;
-    mmbError error = mmb_source_obtain(heap->source, needed, chunk_bytes(heap, n_bytes, needed), 0,
-                                       &chunk);
+    mmbError error =
+        mmb_source_obtain(heap->source, needed, chunk_bytes(heap, n_bytes, needed), 0, &chunk);
     if (error)
         return error;
     chunk->allocator = heap->allocator;

@@ -5,18 +5,19 @@
  * Owns the heap, its counts and its account, all under the heap's lock. Where the credit does not
  * do, the quota is asked without it. */
 #include "interfaces/page.h"
-#include "interfaces/heap.h"
+#include "interfaces/heap_block.h"
 #include "interfaces/locked_account.h"
 #include "src/base/error.h"
 #include "src/base/meta.h"
 
-/* All under heap.lock. live_* count what is handed out and whose bytes are here. The account's
- * credit pays for blocks without asking the quota. */
+/* All under heap.lock. n_taken - n_put blocks and live_bytes are handed out with their bytes here.
+ * The account's credit pays for blocks without asking the quota. */
 struct page_allocator {
     struct mmb_allocator base;
     struct mmb_heap heap;
     struct mmb_locked_account account;
-    struct mmb_allocator_stats stats;
+    uint64_t n_taken, n_put;
+    size_t live_bytes, peak_bytes;
 };
 
 static struct page_allocator *page_of(struct mmb_allocator *allocator)
@@ -48,18 +49,18 @@ static void page_close(struct mmb_allocator *allocator)
 }
 
 /* A block that replaces another is no higher peak until the other one's part is gone. */
-static void count_in(struct mmb_allocator_stats *stats, size_t n_bytes, size_t prepaid)
+static inline void count_in(struct page_allocator *page, size_t n_bytes, size_t prepaid)
 {
-    stats->live_count++;
-    stats->live_bytes += n_bytes;
-    if (stats->live_bytes - prepaid > stats->peak_bytes)
-        stats->peak_bytes = stats->live_bytes - prepaid;
+    page->n_taken++;
+    page->live_bytes += n_bytes;
+    if (page->live_bytes - prepaid > page->peak_bytes)
+        page->peak_bytes = page->live_bytes - prepaid;
 }
 
-static void count_out(struct mmb_allocator_stats *stats, size_t n_bytes)
+static inline void count_out(struct page_allocator *page, size_t n_bytes)
 {
-    stats->live_count--;
-    stats->live_bytes -= n_bytes;
+    page->n_put++;
+    page->live_bytes -= n_bytes;
 }
 
 /* Lock held. NULL when there is no room. */
@@ -69,8 +70,7 @@ static mmbAllocation *take_block(struct page_allocator *page, const struct mmb_r
     mmbAllocation *record = mmb_heap_take(&page->heap, need);
     if (!record)
         return NULL;
-    page->stats.total_allocations++;
-    count_in(&page->stats, request->n_bytes, request->prepaid);
+    count_in(page, request->n_bytes, request->prepaid);
     return record;
 }
 
@@ -108,8 +108,8 @@ static void untake(struct page_allocator *page, mmbAllocation *record,
                    const struct mmb_request *request)
 {
     mmb_biased_acquire(&page->heap.lock);
-    page->stats.total_allocations--;
-    count_out(&page->stats, request->n_bytes);
+    page->n_taken--;
+    page->live_bytes -= request->n_bytes;
     mmb_heap_put(&page->heap, record);
     mmb_locked_account_give(&page->account, request->n_bytes - request->prepaid);
     mmb_locked_account_release(&page->account);
@@ -155,10 +155,11 @@ static bool page_allocate_quickly(struct mmb_allocator *allocator, size_t n_byte
     mmbAllocation *record = NULL;
     mmb_biased_acquire(&page->heap.lock);
     if (mmb_locked_account_take(&page->account, n_bytes)) {
-        record = mmb_heap_take(&page->heap, n_bytes);
+        record = mmb_heap_take_quickly(&page->heap, n_bytes);
+        if (!record)
+            record = mmb_heap_take(&page->heap, n_bytes);
         if (record) {
-            page->stats.total_allocations++;
-            count_in(&page->stats, n_bytes, 0);
+            count_in(page, n_bytes, 0);
             __atomic_store_n(&record->word, (uint32_t)MMB_RECORD_LOCKED << 24 | (uint32_t)n_bytes,
                              __ATOMIC_RELAXED);
             *out_record = record;
@@ -171,12 +172,11 @@ static bool page_allocate_quickly(struct mmb_allocator *allocator, size_t n_byte
 }
 
 /* Lock held, and released. */
-static void put_block(struct page_allocator *page, mmbAllocation *record, size_t n_bytes,
-                      size_t keep_charged)
+static __attribute__((noinline)) void put_block(struct page_allocator *page, mmbAllocation *record,
+                                                size_t n_bytes, size_t keep_charged)
 {
     uint32_t n_runs = page->heap.n_runs_put;
-    page->stats.total_frees++;
-    count_out(&page->stats, n_bytes);
+    count_out(page, n_bytes);
     mmb_heap_put(&page->heap, record);
     mmb_locked_account_give(&page->account, n_bytes - keep_charged);
     bool idle = page->heap.n_runs_put != n_runs;
@@ -190,7 +190,13 @@ static bool page_free_quickly(struct mmb_allocator *allocator, mmbAllocation *re
 {
     struct page_allocator *page = page_of(allocator);
     mmb_biased_acquire(&page->heap.lock);
-    put_block(page, record, n_bytes, 0);
+    if (mmb_heap_put_quickly(&page->heap, record)) {
+        count_out(page, n_bytes);
+        mmb_locked_account_give(&page->account, n_bytes);
+        mmb_locked_account_release(&page->account);
+    } else {
+        put_block(page, record, n_bytes, 0);
+    }
     return true;
 }
 
@@ -224,9 +230,9 @@ static mmbError page_resize(struct mmb_allocator *allocator, mmbAllocation *reco
         return error;
     }
     mmb_biased_acquire(&page->heap.lock);
-    page->stats.live_bytes += new_bytes - old_bytes; /* modulo 2^64, so it may shrink */
-    if (page->stats.live_bytes > page->stats.peak_bytes)
-        page->stats.peak_bytes = page->stats.live_bytes;
+    page->live_bytes += new_bytes - old_bytes; /* modulo 2^64, so it may shrink */
+    if (page->live_bytes > page->peak_bytes)
+        page->peak_bytes = page->live_bytes;
     if (new_bytes < old_bytes)
         mmb_locked_account_give(&page->account, old_bytes - new_bytes);
     mmb_locked_account_release(&page->account);
@@ -238,8 +244,7 @@ static void page_vacate(struct mmb_allocator *allocator, mmbAllocation *record, 
 {
     struct page_allocator *page = page_of(allocator);
     mmb_biased_acquire(&page->heap.lock);
-    count_out(&page->stats, n_bytes);
-    page->stats.total_frees++;
+    count_out(page, n_bytes);
     mmb_heap_vacate(&page->heap, record);
     mmb_locked_account_give(&page->account, n_bytes - keep_charged);
     mmb_locked_account_release(&page->account);
@@ -280,7 +285,11 @@ static void page_get_stats(struct mmb_allocator *allocator, struct mmb_allocator
 {
     struct page_allocator *page = page_of(allocator);
     mmb_biased_acquire(&page->heap.lock);
-    *out_stats = page->stats;
+    out_stats->live_bytes = page->live_bytes;
+    out_stats->peak_bytes = page->peak_bytes;
+    out_stats->live_count = page->n_taken - page->n_put;
+    out_stats->total_allocations = page->n_taken;
+    out_stats->total_frees = page->n_put;
     mmb_biased_release(&page->heap.lock);
 }
 

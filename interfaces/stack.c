@@ -8,6 +8,7 @@
 #include "src/base/checked.h"
 #include "src/base/error.h"
 #include "src/base/meta.h"
+#include "src/spi/debug_fill.h"
 
 #define BLOCK_ALIGNMENT 16u
 #define MARK_MAGIC      0x6d6d62737461636bull
@@ -47,22 +48,14 @@ struct mmb_stack_entry *mmb_stack_entry_of(const mmbAllocation *record)
     return &slab->entries[record - slab->owner.records];
 }
 
-/* Position of the next block of that alignment. */
-static size_t aligned_top(const struct mmb_stack *stack, size_t alignment)
-{
-    if (!stack->segment)
-        return 0;
-    uintptr_t address =
-        stack->segment->chunk->memory.address + (stack->top - stack->segment->origin);
-    return stack->top + (size_t)(-address & (alignment - 1));
-}
-
 /* Lock held. NULL when there is no room for the block or its record. */
-static mmbAllocation *push(struct mmb_stack *stack, size_t n_bytes, size_t alignment)
+static inline mmbAllocation *push(struct mmb_stack *stack, size_t n_bytes, size_t alignment)
 {
     if (stack->gone_from < stack->gone_to)
         mmb_stack_level(stack);
-    size_t start = aligned_top(stack, alignment);
+    /* A memory's host address is its address, where it has one. */
+    uintptr_t address = (stack->bottom + stack->top + alignment - 1) & ~(uintptr_t)(alignment - 1);
+    size_t start = address - stack->bottom;
     struct mmb_stack_slab *slab = stack->slab;
     if (start > stack->end || n_bytes > stack->end - start || !slab ||
         stack->count - slab->first == MMB_STACK_SLAB_RECORDS)
@@ -71,26 +64,21 @@ static mmbAllocation *push(struct mmb_stack *stack, size_t n_bytes, size_t align
     slab->entries[i].start = start;
     slab->entries[i].charged_before = stack->charged;
     mmbAllocation *record = &slab->owner.records[i];
-    char *base = stack->segment->chunk->memory.host;
-    record->host = base ? base + (start - stack->segment->origin) : NULL;
+    record->host = stack->has_host ? (void *)address : NULL;
     record->home = stack->base.slot * MMB_SLOT_BYTES;
     return record;
 }
 
 /* Lock held: the record that push prepared is on the stack. */
-static inline void count_pushed(struct mmb_stack *stack, const mmbAllocation *record,
-                                size_t n_bytes)
+static inline void count_pushed(struct mmb_stack *stack, size_t n_bytes)
 {
-    size_t i = (size_t)(record - stack->slab->owner.records);
-    stack->top = stack->slab->entries[i].start + n_bytes;
-    stack->slab->serials[i] = ++stack->serial;
+    struct mmb_stack_slab *slab = stack->slab;
+    size_t i = stack->count - slab->first;
+    stack->top = slab->entries[i].start + n_bytes;
+    slab->serials[i] = (uint32_t)++stack->n_pushed;
     stack->count++;
     stack->charged += n_bytes;
-    stack->stats.live_count++;
-    stack->stats.live_bytes += n_bytes;
-    stack->stats.total_allocations++;
-    if (stack->stats.live_bytes > stack->stats.peak_bytes)
-        stack->stats.peak_bytes = stack->stats.live_bytes;
+    stack->live_bytes += n_bytes;
 }
 
 /* Lock held. */
@@ -99,7 +87,7 @@ static mmbError commit(struct mmb_stack *stack, mmbAllocation *record, size_t n_
 {
     mmbError error = mmb_record_publish(record, MMB_RECORD_STACKED, n_bytes, 0, alignment);
     if (!error)
-        count_pushed(stack, record, n_bytes);
+        count_pushed(stack, n_bytes);
     return error;
 }
 
@@ -167,7 +155,7 @@ static bool stack_allocate_quickly(struct mmb_allocator *allocator, size_t n_byt
         if (record) {
             __atomic_store_n(&record->word, (uint32_t)MMB_RECORD_STACKED << 24 | (uint32_t)n_bytes,
                              __ATOMIC_RELAXED);
-            count_pushed(stack, record, n_bytes);
+            count_pushed(stack, n_bytes);
             *out_record = record;
         } else {
             mmb_locked_account_give(&stack->account, n_bytes);
@@ -186,9 +174,7 @@ static mmbError stale(const mmbAllocation *record)
 /* Lock held. */
 static void count_out(struct mmb_stack *stack, size_t n_bytes)
 {
-    stack->stats.live_count--;
-    stack->stats.live_bytes -= n_bytes;
-    stack->stats.total_frees++;
+    mmb_stack_count_out(stack, n_bytes);
     stack->n_freed++;
 }
 
@@ -213,6 +199,37 @@ static mmbError stack_free(struct mmb_allocator *allocator, mmbAllocation *recor
     mmb_stack_settle(stack);
     mmb_locked_account_release(&stack->account);
     return MMB_OK;
+}
+
+/* Lock held: is the record below the last one there, so that nothing goes with the last one? */
+static inline bool has_live_below(const struct mmb_stack *stack, size_t i)
+{
+    const mmbAllocation *records = stack->slab->owner.records;
+    return !stack->n_freed ||
+           (i > 0 && mmb_record_state(mmb_record_word(&records[i - 1])) == MMB_RECORD_STACKED);
+}
+
+/* The last block of all, with nothing to skip below it. Others are left to free. */
+static bool stack_free_quickly(struct mmb_allocator *allocator, mmbAllocation *record,
+                               size_t n_bytes)
+{
+    struct mmb_stack *stack = stack_of(allocator);
+    mmb_biased_acquire(&stack->lock);
+    const struct mmb_stack_slab *slab = stack->slab;
+    size_t i = slab ? stack->count - 1 - slab->first : SIZE_MAX;
+    bool is_last = i < MMB_STACK_SLAB_RECORDS && record == &slab->owner.records[i] &&
+                   has_live_below(stack, i) && slab->entries[i].start >= stack->segment->origin;
+    if (is_last) {
+        mmb_debug_fill(record, MMB_FILL_FREED);
+        __atomic_store_n(&record->word, (uint32_t)MMB_RECORD_FREE << 24, __ATOMIC_RELAXED);
+        mmb_stack_count_out(stack, n_bytes);
+        mmb_locked_account_give(&stack->account, stack->charged - slab->entries[i].charged_before);
+        stack->charged = slab->entries[i].charged_before;
+        stack->top = slab->entries[i].start;
+        stack->count--;
+    }
+    mmb_locked_account_release(&stack->account);
+    return is_last;
 }
 
 static bool is_top(const struct mmb_stack *stack, const mmbAllocation *record)
@@ -247,9 +264,8 @@ static mmbError resize_locked(struct mmb_stack *stack, mmbAllocation *record, si
     mmbError error = mmb_record_set_bytes(record, new_bytes);
     if (error)
         return error;
-    stack->stats.live_bytes += new_bytes - old_bytes; /* modulo 2^64, so it may shrink */
-    if (stack->stats.live_bytes > stack->stats.peak_bytes)
-        stack->stats.peak_bytes = stack->stats.live_bytes;
+    mmb_stack_count_out(stack, old_bytes);
+    stack->live_bytes += new_bytes;
     const struct mmb_stack_entry *entry = mmb_stack_entry_of(record);
     size_t charged = stack->charged;
     if (is_top(stack, record)) {
@@ -371,7 +387,12 @@ static void stack_get_stats(struct mmb_allocator *allocator, struct mmb_allocato
 {
     struct mmb_stack *stack = stack_of(allocator);
     mmb_biased_acquire(&stack->lock);
-    *out_stats = stack->stats;
+    mmb_stack_count_out(stack, 0);
+    out_stats->live_bytes = stack->live_bytes;
+    out_stats->peak_bytes = stack->peak_bytes;
+    out_stats->live_count = stack->count - stack->n_freed;
+    out_stats->total_allocations = stack->n_pushed;
+    out_stats->total_frees = stack->n_pushed - out_stats->live_count;
     mmb_biased_release(&stack->lock);
 }
 
@@ -403,6 +424,7 @@ const struct mmb_allocator_ops mmb_stack_allocator = {
     .get_stats = stack_get_stats,
     .trim = mmb_stack_trim,
     .allocate_quickly = stack_allocate_quickly,
+    .free_quickly = stack_free_quickly,
     .fork_lock = stack_fork_lock,
     .fork_unlock = stack_fork_unlock,
     .mark = stack_mark,

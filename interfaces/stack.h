@@ -27,7 +27,7 @@ struct mmb_stack_entry {
 };
 
 /* 512 records and their entries. Record i of slab k is number k * 512 + i from the bottom. A serial
- * tells a block from others that had or will have its number: the low half of how many there were.
+ * tells a block from others that had or will have its number: the low half of n_pushed.
  */
 struct mmb_stack_slab {
     struct mmb_record_owner owner;
@@ -48,18 +48,30 @@ struct mmb_stack {
     struct mmb_locked_account account;
     struct mmb_stack_segment *segment;
     struct mmb_stack_slab *slab;
-    size_t top, end; /* positions; end: of the segment */
+    uintptr_t bottom; /* address of position 0, were the segment that long downwards */
+    size_t top, end;  /* positions; end: of the segment */
     size_t count;
+    size_t n_freed; /* singly freed or vacated records still below the top */
     size_t charged;
-    size_t n_freed;  /* singly freed or vacated records still below the top */
-    bool has_shrunk; /* some record is smaller than its charge */
-    uint32_t serial; /* of the last block */
-    /* Records [gone_from, gone_to) are all gone: freed, or their handles moved away. Where they are at
-     * the top (gone_to == count) top and charged are those below them, whatever their entries say. */
+    uint64_t n_pushed;
+    size_t live_bytes, peak_bytes; /* peak: before the last time something went */
+    /* Records [gone_from, gone_to) are all gone: freed, or their handles moved away. Where they are
+     * at the top (gone_to == count) top and charged are those below them, whatever their entries
+     * say. */
     size_t gone_from, gone_to;
     size_t capacity; /* 0: grows by chunks */
-    struct mmb_allocator_stats stats;
+    bool has_shrunk; /* some record is smaller than its charge */
+    bool has_host;   /* the segment's memory has a host address */
 };
+
+/* Lock held: some bytes are no longer live. They are most just before that, so a push need not look
+ * whether it makes a peak. */
+static inline void mmb_stack_count_out(struct mmb_stack *stack, size_t n_bytes)
+{
+    if (stack->live_bytes > stack->peak_bytes)
+        stack->peak_bytes = stack->live_bytes;
+    stack->live_bytes -= n_bytes;
+}
 
 /* Number of the record from the bottom. */
 size_t mmb_stack_number(const mmbAllocation *record);
@@ -70,6 +82,8 @@ mmbAllocation *mmb_stack_record(const struct mmb_stack *stack, size_t number);
 /* Lock held: pops everything from record `number` on. MMB_BUSY, nothing changed, when one of them
  * is in use or moved away. */
 mmbError mmb_stack_pop_to(struct mmb_stack *stack, size_t number);
+/* Lock held: from now on the top is in this segment, NULL: in none. */
+void mmb_stack_enter(struct mmb_stack *stack, struct mmb_stack_segment *segment, size_t top);
 /* Lock held: a position at or below the top, or in the same segment. */
 void mmb_stack_set_top(struct mmb_stack *stack, size_t position);
 /* Lock held: makes `number` the count and uncharges what was above; no record is looked at. */
@@ -81,8 +95,6 @@ void mmb_stack_level(struct mmb_stack *stack);
 void mmb_stack_settle(struct mmb_stack *stack);
 /* Takes a stack's whole capacity at once. */
 mmbError mmb_stack_reserve(struct mmb_stack *stack);
-size_t mmb_stack_segment_end(const struct mmb_stack *stack,
-                             const struct mmb_stack_segment *segment);
 /* Makes room for n bytes and one record above the top; takes and drops the lock. */
 mmbError mmb_stack_grow(struct mmb_stack *stack, size_t n_bytes, size_t alignment);
 

@@ -11,12 +11,21 @@
 
 /* ---- up ---- */
 
-size_t mmb_stack_segment_end(const struct mmb_stack *stack, const struct mmb_stack_segment *segment)
+static size_t segment_end(const struct mmb_stack *stack, const struct mmb_stack_segment *segment)
 {
     size_t n_bytes = segment->chunk->memory.n_bytes;
     if (stack->capacity && stack->capacity < n_bytes)
         n_bytes = stack->capacity;
     return segment->origin + n_bytes;
+}
+
+void mmb_stack_enter(struct mmb_stack *stack, struct mmb_stack_segment *segment, size_t top)
+{
+    stack->segment = segment;
+    stack->top = top;
+    stack->end = segment ? segment_end(stack, segment) : 0;
+    stack->bottom = segment ? segment->chunk->memory.address - segment->origin : 0;
+    stack->has_host = segment && segment->chunk->memory.host;
 }
 
 /* Lock held. */
@@ -45,14 +54,6 @@ refused:
     return mmb_fail(MMB_OUT_OF_MEMORY, "allocate: no metadata for the records of a stack");
 }
 
-/* Lock held. */
-static void climb(struct mmb_stack *stack, struct mmb_stack_segment *segment)
-{
-    stack->segment = segment;
-    stack->top = segment->origin;
-    stack->end = mmb_stack_segment_end(stack, segment);
-}
-
 /* Lock held: puts a segment above all others. */
 static void append(struct mmb_stack *stack, struct mmb_stack_segment *segment)
 {
@@ -62,7 +63,7 @@ static void append(struct mmb_stack *stack, struct mmb_stack_segment *segment)
     segment->below = last;
     segment->chunk->owned = segment;
     if (!last) {
-        climb(stack, segment);
+        mmb_stack_enter(stack, segment, segment->origin);
         return;
     }
     segment->origin = last->origin + last->chunk->memory.n_bytes;
@@ -119,7 +120,7 @@ static bool climb_if_room(struct mmb_stack *stack, size_t needed,
 {
     struct mmb_stack_segment *above = stack->segment ? stack->segment->above : NULL;
     if (above && above->chunk->memory.n_bytes >= needed) {
-        climb(stack, above);
+        mmb_stack_enter(stack, above, above->origin);
         return true;
     }
     *out_useless = above;
@@ -192,9 +193,7 @@ static struct mmb_stack_segment *cut_segments(struct mmb_stack *stack, size_t ke
         return cut;
     while (last && last->below)
         last = last->below;
-    stack->segment = last;
-    stack->top = 0;
-    stack->end = last ? mmb_stack_segment_end(stack, last) : 0;
+    mmb_stack_enter(stack, last, 0);
     return cut;
 }
 

@@ -119,9 +119,7 @@ void mmb_stack_for_each(struct mmb_allocator *allocator, mmb_record_visitor visi
 
 void mmb_stack_set_top(struct mmb_stack *stack, size_t position)
 {
-    stack->top = position;
-    stack->segment = segment_at(stack, position);
-    stack->end = mmb_stack_segment_end(stack, stack->segment);
+    mmb_stack_enter(stack, segment_at(stack, position), position);
 }
 
 /* Down to where a record begins. */
@@ -250,20 +248,19 @@ static mmbError for_each_extended(struct mmb_stack *stack, size_t number, bool d
 }
 
 struct popped {
-    size_t n_live, live_bytes, n_freed;
+    size_t live_bytes, n_freed;
 };
 
 /* What lies from `number` on, record by record: something there was freed or shrunk singly. */
 static struct popped scan(const struct mmb_stack *stack, size_t number)
 {
-    struct popped popped = {0, 0, 0};
+    struct popped popped = {0, 0};
     for (size_t i = number; i < stack->count; i++) {
         const mmbAllocation *record = mmb_stack_record(stack, i);
         if (is_gone(record)) {
             popped.n_freed++;
             continue;
         }
-        popped.n_live++;
         popped.live_bytes += mmb_record_bytes(record);
     }
     return popped;
@@ -277,14 +274,12 @@ mmbError mmb_stack_pop_to(struct mmb_stack *stack, size_t number)
     if (error)
         return error;
     const struct mmb_stack_entry *entry = mmb_stack_entry_of(mmb_stack_record(stack, number));
-    struct popped popped = {stack->count - number, stack->charged - entry->charged_before, 0};
+    struct popped popped = {stack->charged - entry->charged_before, 0};
     if (stack->n_freed || stack->has_shrunk)
         popped = scan(stack, number);
     for_each_extended(stack, number, true);
     mmb_stack_drop_to(stack, number);
     stack->n_freed -= popped.n_freed;
-    stack->stats.live_count -= popped.n_live;
-    stack->stats.total_frees += popped.n_live;
-    stack->stats.live_bytes -= popped.live_bytes;
+    mmb_stack_count_out(stack, popped.live_bytes);
     return MMB_OK;
 }

@@ -18,6 +18,9 @@ AC_DEFUN([MMB_DEVELOPER_SWITCHES], [
 MMB_CPPFLAGS=
 MMB_CFLAGS="-std=gnu11 -fvisibility=hidden -Wall -Wextra"
 MMB_LDFLAGS=
+# Two counters that lie side by side must not be added to in one vector: the next call loads one of them
+# right after, and waits until the whole vector has been stored.
+MMB_TRY_FLAG([-fno-tree-slp-vectorize], [MMB_CFLAGS])
 AC_ARG_ENABLE([debug],
   [AS_HELP_STRING([--enable-debug], [check every object's invariants at run time (slow)])],
   [], [enable_debug=no])

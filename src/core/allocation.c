@@ -11,7 +11,7 @@
 #include "src/base/checked.h"
 #include "src/base/error.h"
 #include "src/base/struct_size.h"
-#include "src/core/debug_fill.h"
+#include "src/spi/debug_fill.h"
 #include "src/core/region.h"
 #include "src/core/registry.h"
 #include "src/core/subheap.h"
@@ -98,23 +98,9 @@ mmbError mmb_interface_allocate(mmbMemInterface *interface, const struct mmb_wis
     return MMB_OK;
 }
 
-/* The short way of a strategy without magazines; it is cleared when the interface goes. */
-static inline bool allocate_quickly(size_t n_bytes, mmbMemInterface *interface,
-                                    mmbAllocation **out_allocation)
-{
-    const struct mmb_hot *hot = &interface->hot;
-    return hot->quick && n_bytes - 1 < MMB_RECORD_LOW &&
-           hot->quick(hot->allocator, n_bytes, out_allocation);
-}
-
 static __attribute__((noinline)) mmbError
 allocate_slowly(size_t n_bytes, mmbMemInterface *interface, mmbAllocation **out_allocation)
 {
-    if (out_allocation && mmb_interface_is_slot(interface) &&
-        allocate_quickly(n_bytes, interface, out_allocation)) {
-        mmb_debug_fill(*out_allocation, MMB_FILL_NEW);
-        return MMB_OK;
-    }
     mmbError error = mmb_interface_check(interface, "allocate");
     if (error)
         return error;
@@ -124,11 +110,23 @@ allocate_slowly(size_t n_bytes, mmbMemInterface *interface, mmbAllocation **out_
     return mmb_interface_allocate(interface, &wish, out_allocation);
 }
 
+/* The short way of a strategy without magazines; it is cleared when the interface goes. */
+static __attribute__((noinline)) mmbError
+allocate_missed(size_t n_bytes, mmbMemInterface *interface, mmbAllocation **out_allocation)
+{
+    const struct mmb_hot *hot = &interface->hot;
+    if (!hot->quick || n_bytes - 1 >= MMB_RECORD_LOW ||
+        !hot->quick(hot->allocator, n_bytes, out_allocation))
+        return allocate_slowly(n_bytes, interface, out_allocation);
+    mmb_debug_fill(*out_allocation, MMB_FILL_NEW);
+    return MMB_OK;
+}
+
 static __attribute__((noinline)) mmbError allocate_large(size_t n_bytes, mmbMemInterface *interface,
                                                          mmbAllocation **out_allocation)
 {
     if (!mmb_hot_allocate_large(&interface->hot, n_bytes, out_allocation))
-        return allocate_slowly(n_bytes, interface, out_allocation);
+        return allocate_missed(n_bytes, interface, out_allocation);
     mmb_debug_fill(*out_allocation, MMB_FILL_NEW);
     return MMB_OK;
 }
@@ -143,7 +141,7 @@ mmbError mmb_allocate(size_t n_bytes, mmbMemInterface *interface, mmbAllocation 
     if (__builtin_expect(n_bytes > MMB_HOT_BYTES, 0))
         return allocate_large(n_bytes, interface, out_allocation);
     if (__builtin_expect(!mmb_hot_allocate(&interface->hot, n_bytes, out_allocation), 0))
-        return allocate_slowly(n_bytes, interface, out_allocation);
+        return allocate_missed(n_bytes, interface, out_allocation);
     mmb_debug_fill(*out_allocation, MMB_FILL_NEW);
     return MMB_OK;
 }
@@ -321,24 +319,25 @@ mmbError mmb_allocation_release(mmbAllocation *allocation, const char *function)
     return error;
 }
 
-/* A live LOCKED record has no extension, so nothing holds it and nothing is to be undone. */
-static bool free_quickly(mmbAllocation *allocation)
-{
-    uint32_t word = mmb_record_word(allocation);
-    if (mmb_record_state(word) != MMB_RECORD_LOCKED)
-        return false;
-    struct mmb_allocator *allocator = mmb_record_allocator(allocation);
-    return allocator->ops->free_quickly &&
-           allocator->ops->free_quickly(allocator, allocation, word & MMB_RECORD_LOW);
-}
-
 static __attribute__((noinline)) mmbError free_slowly(mmbAllocation *allocation)
 {
     if (!allocation)
         return mmb_library_check("free");
-    if (!mmb_trace_is_on && mmb_record_is_ours(allocation) && free_quickly(allocation))
-        return MMB_OK;
     return mmb_allocation_release(allocation, "free");
+}
+
+/* A record of ours. A LOCKED or STACKED one has no extension, so nothing holds it and nothing is to
+ * be undone. Whether a STACKED one is live its stack tells. */
+static __attribute__((noinline)) mmbError free_missed(mmbAllocation *allocation)
+{
+    uint32_t word = mmb_record_word(allocation), state = mmb_record_state(word);
+    if ((state != MMB_RECORD_LOCKED && state != MMB_RECORD_STACKED) || mmb_trace_is_on)
+        return free_slowly(allocation);
+    struct mmb_allocator *allocator = mmb_record_allocator(allocation);
+    if (allocator->ops->free_quickly &&
+        allocator->ops->free_quickly(allocator, allocation, word & MMB_RECORD_LOW))
+        return MMB_OK;
+    return free_slowly(allocation);
 }
 
 mmbError mmb_free(mmbAllocation *allocation)
@@ -346,7 +345,7 @@ mmbError mmb_free(mmbAllocation *allocation)
     if (__builtin_expect(!mmb_record_is_ours(allocation), 0))
         return free_slowly(allocation);
     mmb_debug_fill_plain(allocation);
-    return __builtin_expect(mmb_hot_free(allocation), 1) ? MMB_OK : free_slowly(allocation);
+    return __builtin_expect(mmb_hot_free(allocation), 1) ? MMB_OK : free_missed(allocation);
 }
 
 /* Plain blocks by the thread's cache; of what has an extension only the data has a thread. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Debug builds write a pattern into new blocks and another into freed ones, so that what was never
  * written, or is used after its free, shows. Release builds do nothing here. */
-#ifndef MMB_CORE_DEBUG_FILL_H
-#define MMB_CORE_DEBUG_FILL_H
+#ifndef MMB_SPI_DEBUG_FILL_H
+#define MMB_SPI_DEBUG_FILL_H
 #include <string.h>
 #include "src/spi/record.h"
 
