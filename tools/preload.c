@@ -148,7 +148,7 @@ static mmbError make_interface(mmbMemInterface **out)
     mmbMemInterfaceConfig config = MMB_MEMINTERFACE_CONFIG_DEFAULT;
     const char *second = setting("MMB_RUN_FALLBACK", NULL);
     libc_serves_rest = !second;
-    mmbError error = mmb_init(MMB_INIT_DEFAULT);
+    mmbError error = mmb_init_host(MMB_INIT_DEFAULT);
     if (!error && second && strcmp(second, "none") != 0)
         error = interface_of(second, &fallback);
     if (!error)

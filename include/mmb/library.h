@@ -72,6 +72,24 @@ typedef struct mmbOptions {
 MMB_API mmbError mmb_init(const mmbOptions *options);
 
 /**
+ * As mmb_init(), but looks for the host's memory alone: no device, no drive and no runtime of a
+ * device is asked, which is quick and leaves drivers unloaded. It is for programs that will not use
+ * them, and is undone by the next mmb_init(), which finds what this one left out. A topology file
+ * is read whole, since that asks nobody.
+ * @param options  read during the call; NULL: all defaults
+ * @retval MMB_INVALID_ARG a thread model lacks its name or a function
+ * @retval MMB_NOT_FOUND the topology file does not exist
+ * @retval MMB_PERMISSION the topology file may not be read
+ * @retval MMB_CORRUPT the topology file is no topology
+ * @retval MMB_UNSUPPORTED a topology file is named, but discovery is not built in
+ * @retval MMB_OUT_OF_MEMORY the system refuses memory or address space for the library's own data
+ * @retval MMB_ERROR discovery failed on this machine; the detail has hwloc's or the system's text
+ * @note Thread-safe.
+ * @since 0.1
+ */
+MMB_API mmbError mmb_init_host(const mmbOptions *options);
+
+/**
  * Counts one user less. The last one ends the library: live private allocations are freed, and how
  * many and how many bytes per interface is logged as a warning; blocks in shared memory stay.
  * Every handle is dead afterwards. mmb_init() may follow.

@@ -5,6 +5,7 @@
  * The topology is not kept: it is megabytes on a large machine, and what the library needs of it is
  * in the report. Distances and kinds of cores are not read at all; with caches left out as well,
  * finding memory costs no more than a plain hwloc_topology_load. */
+#include "config.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -34,9 +35,22 @@ static mmbError check_file(const char *path)
     return mmb_fail_errno(error, errno, "topology file %s", path);
 }
 
-/* Only what is needed, and the PCI devices that can hold memory. */
-static bool configure(hwloc_topology_t topology)
+/* hwloc would load every OpenCL driver there is, a compiler in each, to list devices that the
+ * library asks OpenCL for itself where there is a GPU. That there is no such component is fine. */
+static void leave_out_opencl(hwloc_topology_t topology)
 {
+#ifdef MMB_HAVE_OPENCL
+    hwloc_topology_set_components(topology, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "opencl");
+#else
+    (void)topology;
+#endif
+}
+
+/* Only what is needed, and the PCI devices that can hold memory. */
+static bool configure(hwloc_topology_t topology, bool is_host_only)
+{
+    enum hwloc_type_filter_e devices =
+        is_host_only ? HWLOC_TYPE_FILTER_KEEP_NONE : HWLOC_TYPE_FILTER_KEEP_IMPORTANT;
     unsigned long flags = 0;
 #if HWLOC_API_VERSION >= 0x00020800
     flags |= HWLOC_TOPOLOGY_FLAG_NO_DISTANCES | HWLOC_TOPOLOGY_FLAG_NO_CPUKINDS;
@@ -44,7 +58,7 @@ static bool configure(hwloc_topology_t topology)
     return hwloc_topology_set_flags(topology, flags) == 0 &&
            hwloc_topology_set_cache_types_filter(topology, HWLOC_TYPE_FILTER_KEEP_NONE) == 0 &&
            hwloc_topology_set_icache_types_filter(topology, HWLOC_TYPE_FILTER_KEEP_NONE) == 0 &&
-           hwloc_topology_set_io_types_filter(topology, HWLOC_TYPE_FILTER_KEEP_IMPORTANT) == 0;
+           hwloc_topology_set_io_types_filter(topology, devices) == 0;
 }
 
 static mmbError load_failure(const char *path, int errnum)
@@ -56,7 +70,7 @@ static mmbError load_failure(const char *path, int errnum)
     return mmb_fail_errno(MMB_ERROR, errnum, "hwloc cannot read this system's topology");
 }
 
-static mmbError load(const char *path, hwloc_topology_t *out)
+static mmbError load(const char *path, bool is_host_only, hwloc_topology_t *out)
 {
     hwloc_topology_t topology;
     mmbError error = path ? check_file(path) : MMB_OK;
@@ -64,9 +78,10 @@ static mmbError load(const char *path, hwloc_topology_t *out)
         return error;
     if (hwloc_topology_init(&topology) != 0)
         return load_failure(NULL, errno);
+    leave_out_opencl(topology);
     /* set_xml first: what the file cannot be must not be blamed on the flags. */
-    if ((path && hwloc_topology_set_xml(topology, path) != 0) || !configure(topology) ||
-        hwloc_topology_load(topology) != 0) {
+    if ((path && hwloc_topology_set_xml(topology, path) != 0) ||
+        !configure(topology, is_host_only) || hwloc_topology_load(topology) != 0) {
         error = load_failure(path, errno);
         hwloc_topology_destroy(topology);
         return error;
@@ -89,6 +104,8 @@ static struct mmb_probe_domain *add(struct mmb_probe_report *report,
 static void add_node(struct mmb_probe_report *report, struct mmb_hwloc_gpus *gpus,
                      const struct mmb_hwloc_node *node)
 {
+    if (node->layer == MMB_GDRAM && report->is_host_only)
+        return;
     if (node->layer == MMB_GDRAM) {
         struct mmb_hwloc_gpu *gpu = mmb_hwloc_gpu_add_node(gpus, node->object);
         gpu->bandwidth_mib_s = node->bandwidth_mib_s;
@@ -188,15 +205,16 @@ static mmbError make_report(hwloc_topology_t topology, struct mmb_probe_report *
     return error;
 }
 
-static mmbError run(const char *topology_xml, struct mmb_probe_report *out)
+static mmbError run(const char *topology_xml, bool is_host_only, struct mmb_probe_report *out)
 {
     hwloc_topology_t topology = NULL;
-    mmbError error = load(topology_xml, &topology);
+    mmbError error = load(topology_xml, is_host_only, &topology);
     if (error != MMB_OK)
         return error;
     /* HWLOC_THISSYSTEM may claim otherwise: a file that was named is never believed to be here. */
     struct mmb_probe_report report = {.is_this_system =
-                                          !topology_xml && hwloc_topology_is_thissystem(topology)};
+                                          !topology_xml && hwloc_topology_is_thissystem(topology),
+                                      .is_host_only = is_host_only};
     error = make_report(topology, &report);
     hwloc_topology_destroy(topology);
     if (error == MMB_OK)

@@ -176,7 +176,7 @@ mmbError mmb_machine_make(const struct mmb_probe_report *report, struct mmb_mach
                         report->n_domains);
     for (; machine.n_domains < report->n_domains; machine.n_domains++)
         machine.domains[machine.n_domains] = report->domains[machine.n_domains];
-    if (report->is_this_system)
+    if (report->is_this_system && !report->is_host_only)
         error = ask_all(&machine);
     if (error != MMB_OK) {
         mmb_machine_free(&machine);

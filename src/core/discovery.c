@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Discovery: asks the first probe that is built in and the runtimes of devices, and turns what they
- * say into layers. Owns one flag; the registry mutex is held. What a domain can really give is not
+ * say into layers. Owns two flags; the registry mutex is held. What a domain can really give is not
  * the probe's to say: it knows the machine, the kernel knows what is left of it. */
 #include "src/core/discovery.h"
 #include <stdlib.h>
@@ -13,6 +13,7 @@
 #include "src/spi/probe.h"
 
 static bool is_this_system = true;
+static bool has_left_devices; /* this system was read, without them */
 
 bool mmb_discovery_is_this_system(void)
 {
@@ -68,6 +69,10 @@ static void fill_domains(struct found *found)
  * domain can do is what the layer is for. */
 static mmbError add_layer(const struct found *found, size_t first, size_t n)
 {
+    /* Discovered before, or the user's since. */
+    const struct mmb_layer *known = mmb_layer_lookup(found->probed[first].layer);
+    if (has_left_devices && known && known->known)
+        return MMB_OK;
     struct mmb_layer_found layer = {
         .id = found->probed[first].layer, .domains = &found->domains[first], .n_domains = n};
     for (size_t i = first; i < first + n; i++) {
@@ -109,19 +114,11 @@ static const char *topology_of_environment(void)
     return path && *path ? path : NULL;
 }
 
-mmbError mmb_discovery_run(const char *topology_xml)
+/* NULL: this system. */
+static mmbError run(const struct mmb_probe_ops *probe, const char *topology_xml, bool is_host_only)
 {
-    const struct mmb_probe_ops *probe = mmb_builtin_probes[0];
-    is_this_system = true;
-    if (!topology_xml)
-        topology_xml = topology_of_environment();
-    if (!probe && topology_xml)
-        return mmb_fail(MMB_UNSUPPORTED,
-                        "topology file %s: discovery is not built into this version", topology_xml);
-    if (!probe)
-        return MMB_OK;
     struct mmb_probe_report report;
-    mmbError error = probe->run(topology_xml, &report);
+    mmbError error = probe->run(topology_xml, is_host_only, &report);
     if (error != MMB_OK)
         return error;
     is_this_system = report.is_this_system;
@@ -133,5 +130,32 @@ mmbError mmb_discovery_run(const char *topology_xml)
         return error;
     error = add_layers(&machine);
     mmb_machine_free(&machine);
+    return error;
+}
+
+mmbError mmb_discovery_run(const char *topology_xml, bool is_host_only)
+{
+    const struct mmb_probe_ops *probe = mmb_builtin_probes[0];
+    is_this_system = true;
+    has_left_devices = false;
+    if (!topology_xml)
+        topology_xml = topology_of_environment();
+    if (!probe && topology_xml)
+        return mmb_fail(MMB_UNSUPPORTED,
+                        "topology file %s: discovery is not built into this version", topology_xml);
+    if (!probe)
+        return MMB_OK;
+    mmbError error = run(probe, topology_xml, is_host_only && !topology_xml);
+    has_left_devices = error == MMB_OK && is_host_only && is_this_system && !topology_xml;
+    return error;
+}
+
+mmbError mmb_discovery_add_devices(void)
+{
+    if (!has_left_devices)
+        return MMB_OK;
+    mmbError error = run(mmb_builtin_probes[0], NULL, false);
+    if (error == MMB_OK)
+        has_left_devices = false;
     return error;
 }

@@ -136,6 +136,14 @@ void mmb_layer_make_unknown(struct mmb_layer *layer)
     mmb_list_remove(&layer->link);
 }
 
+size_t mmb_layers_known(void)
+{
+    size_t count = 0;
+    MMB_LIST_FOR_EACH (node, &layers.known)
+        count++;
+    return count;
+}
+
 struct mmb_layer *mmb_layer_known_at(size_t index)
 {
     MMB_LIST_FOR_EACH (node, &layers.known)
@@ -350,9 +358,7 @@ size_t mmb_layer_count(void)
 {
     if (mmb_registry_enter("layer_count") != MMB_OK)
         return 0;
-    size_t count = 0;
-    MMB_LIST_FOR_EACH (node, &layers.known)
-        count++;
+    size_t count = mmb_layers_known();
     mmb_registry_unlock();
     return count;
 }

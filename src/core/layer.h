@@ -48,6 +48,7 @@ struct mmb_layer *mmb_layer_lookup(mmbMemLayer id);
 void mmb_layer_make_known(struct mmb_layer *layer);
 /* Undoes the last make_known. */
 void mmb_layer_make_unknown(struct mmb_layer *layer);
+size_t mmb_layers_known(void);
 /* The n-th known layer, or NULL. */
 struct mmb_layer *mmb_layer_known_at(size_t index);
 /* Called by discovery: gives a standard layer its domains (copied) and makes it known. */

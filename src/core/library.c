@@ -45,7 +45,7 @@ static void stop(void)
     mmb_layers_close();
 }
 
-static mmbError start(const char *topology_xml)
+static mmbError start(const mmbOptions *options, bool is_host_only)
 {
     mmbError error = mmb_fork_open();
     if (error == MMB_OK)
@@ -59,15 +59,27 @@ static mmbError start(const char *topology_xml)
     if (error != MMB_OK)
         return error;
     mmb_layers_open();
-    error = mmb_discovery_run(topology_xml);
+    error = mmb_discovery_run(options->topology_xml, is_host_only);
     if (error == MMB_OK)
-        error = mmb_spaces_add_discovered();
+        error = mmb_spaces_add_discovered(0);
     if (error != MMB_OK)
         stop();
     return error;
 }
 
-mmbError mmb_init(const mmbOptions *options)
+/* For a user of the library who wants devices where the first one did not. What was there stays as
+ * it is, so this user has no less than the first when it fails. */
+static void start_devices(void)
+{
+    size_t n_layers = mmb_layers_known();
+    mmbError error = mmb_discovery_add_devices();
+    if (error == MMB_OK)
+        error = mmb_spaces_add_discovered(n_layers);
+    if (error != MMB_OK)
+        mmb_log(MMB_LOG_WARNING, "init: devices are not discovered: %s", mmb_error_detail());
+}
+
+static mmbError init(const mmbOptions *options, bool is_host_only)
 {
     mmbOptions known = MMB_OPTIONS_INIT;
     mmbError error = mmb_struct_in(&known, sizeof known, options, sizeof known, "mmbOptions");
@@ -80,9 +92,11 @@ mmbError mmb_init(const mmbOptions *options)
     if (mmb_registry.references == 0) {
         mmb_thread_model_set(known.thread_model);
         is_traced = mmb_trace_open();
-        error = start(known.topology_xml);
+        error = start(&known, is_host_only);
         atomic_store_explicit(&mmb_library_ready, error == MMB_OK, memory_order_release);
         is_as_asked = error != MMB_OK || mmb_publish_open();
+    } else if (!is_host_only) {
+        start_devices();
     }
     if (error == MMB_OK)
         mmb_registry.references++;
@@ -92,6 +106,16 @@ mmbError mmb_init(const mmbOptions *options)
     if (!is_traced)
         mmb_log(MMB_LOG_WARNING, "init: cannot write the file that MMB_TRACE names");
     return error;
+}
+
+mmbError mmb_init(const mmbOptions *options)
+{
+    return init(options, false);
+}
+
+mmbError mmb_init_host(const mmbOptions *options)
+{
+    return init(options, true);
 }
 
 /* The worker goes first: what it still copies lives in the interfaces, and it may need what every

@@ -181,11 +181,11 @@ static mmbError add_discovered(struct mmb_layer *layer)
     return error;
 }
 
-mmbError mmb_spaces_add_discovered(void)
+mmbError mmb_spaces_add_discovered(size_t first)
 {
     mmbError error = MMB_OK;
     struct mmb_layer *layer;
-    for (size_t i = 0; error == MMB_OK && (layer = mmb_layer_known_at(i)); i++)
+    for (size_t i = first; error == MMB_OK && (layer = mmb_layer_known_at(i)); i++)
         error = add_discovered(layer);
     return error;
 }

@@ -39,9 +39,9 @@ mmbError mmb_space_check(const mmbMemSpace *space, const char *function);
 mmbError mmb_spaces_open(void);
 /* Destroys every space with all that lives in it, and logs what did (mmb_finalize). */
 void mmb_spaces_close(void);
-/* One space per discovered layer that a backend serves in the CPU's context, limited to what the
- * layer can give. */
-mmbError mmb_spaces_add_discovered(void);
+/* One space per discovered layer and context that a backend serves, limited to what the layer can
+ * give; for the known layers from the n-th on. */
+mmbError mmb_spaces_add_discovered(size_t first);
 /* For mmb_register_memory, also where it is called for; `config` may be NULL. */
 struct mmb_space_registration {
     mmbMemSpace *space;

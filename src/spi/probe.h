@@ -38,15 +38,19 @@ struct mmb_probe_report {
     size_t n_domains;
     size_t capacity;     /* of the array: the probe's own */
     bool is_this_system; /* else nothing may be bound to what it reports */
+    bool is_host_only;   /* devices were not looked for */
 };
 
 struct mmb_probe_ops {
     size_t size;
     const char *name;
-    /* topology_xml NULL: this system. MMB_NOT_FOUND, MMB_PERMISSION or MMB_CORRUPT for a file,
-     * MMB_ERROR with the native text when this system cannot be read, MMB_OUT_OF_MEMORY. On success
-     * the report is released with `release`. Called once per mmb_init, under the registry mutex. */
-    mmbError (*run)(const char *topology_xml, struct mmb_probe_report *out_report);
+    /* topology_xml NULL: this system; is_host_only: of it only memory that is not a device's, and
+     * nothing is loaded that knows devices. MMB_NOT_FOUND, MMB_PERMISSION or MMB_CORRUPT for a
+     * file, MMB_ERROR with the native text when this system cannot be read, MMB_OUT_OF_MEMORY. On
+     * success the report is released with `release`. Called once per mmb_init, under the registry
+     * mutex. */
+    mmbError (*run)(const char *topology_xml, bool is_host_only,
+                    struct mmb_probe_report *out_report);
     /* Pair of run. */
     void (*release)(struct mmb_probe_report *report);
 };

@@ -10,6 +10,7 @@ const char *mmb_error_detail(void);
 mmbError mmb_logging_set_level(mmbLogLevel);
 mmbError mmb_logging_set_callback(mmbLogCallback, void *user);
 mmbError mmb_init(const mmbOptions *);
+mmbError mmb_init_host(const mmbOptions *);
 mmbError mmb_finalize(void);
 mmbError mmb_version(int *major, int *minor, int *patch);
 mmbError mmb_layer_define(const char *name, const mmbLayerInfo *, mmbMemLayer *);

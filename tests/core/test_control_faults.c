@@ -243,25 +243,31 @@ static void test_faults_of_user_backends(void)
     CU_ASSERT_EQUAL(mmb_backend_register(&ops, NULL, &id), MMB_OK);
 }
 
-/* covers: mmb_init MMB_OUT_OF_MEMORY */
-static void test_faults_of_init(void)
+static void faults_of(mmbError (*init)(const mmbOptions *))
 {
     control_close();
     size_t before = mmb_meta_bytes();
     n_calls = 0;
-    CU_ASSERT_EQUAL(mmb_init(NULL), MMB_OK);
+    CU_ASSERT_EQUAL(init(NULL), MMB_OK);
     size_t count = n_calls;
     mmb_finalize();
     for (size_t at = 1; at <= count; at++) {
         n_calls = 0;
         fail_at = at;
-        mmbError error = mmb_init(NULL);
+        mmbError error = init(NULL);
         fail_at = 0;
         SUITE_CHECK(error == MMB_OUT_OF_MEMORY, "fault %zu: %s", at, mmb_error_name(error));
         SUITE_CHECK(mmb_finalize() == MMB_NOT_INITIALIZED, "fault %zu", at);
         SUITE_CHECK(mmb_meta_bytes() == before, "fault %zu: leak", at);
     }
-    CU_ASSERT_EQUAL(mmb_init(NULL), MMB_OK);
+    CU_ASSERT_EQUAL(init(NULL), MMB_OK);
+}
+
+/* covers: mmb_init MMB_OUT_OF_MEMORY, mmb_init_host MMB_OUT_OF_MEMORY */
+static void test_faults_of_init(void)
+{
+    faults_of(mmb_init);
+    faults_of(mmb_init_host);
 }
 
 MMB_SUITE_WITH("core/control_faults", set_up, tear_down, T(test_faults_change_nothing),

@@ -20,7 +20,7 @@ static mmbError find_two_devices(void)
     if (mmb_layer_lookup(MMB_GDRAM)->discovered)
         return MMB_OK;
     mmbError error = mmb_layer_add_found(&found);
-    return error == MMB_OK ? mmb_spaces_add_discovered() : error;
+    return error == MMB_OK ? mmb_spaces_add_discovered(0) : error;
 }
 
 static void set_up(void)
@@ -103,6 +103,62 @@ static void test_discovered_devices_serve_the_default_context(void)
     CU_ASSERT_EQUAL(mmb_free(object), MMB_OK);
 }
 
+static bool is_discovered(mmbMemLayer layer)
+{
+    mmb_registry_lock();
+    bool is_discovered = mmb_layer_lookup(layer)->discovered;
+    mmb_registry_unlock();
+    return is_discovered;
+}
+
+/* A block and a space of the first user are there as before. */
+static void test_devices_left_out_are_found_by_the_next_init(void)
+{
+    mmbMemInterface *interface = NULL;
+    mmbAllocation *object = NULL;
+    tear_down();
+    CU_ASSERT_EQUAL_FATAL(mmb_init(NULL), MMB_OK);
+    size_t n_layers = mmb_layer_count(), n_spaces = mmb_space_count();
+    bool has_devices = is_discovered(MMB_GDRAM);
+    tear_down();
+    CU_ASSERT_EQUAL_FATAL(mmb_init_host(NULL), MMB_OK);
+    CU_ASSERT_EQUAL_FATAL(mmb_init_host(NULL), MMB_OK);
+    if (!is_discovered(MMB_DRAM)) {
+        suite_skip("discovery is not built in");
+        return;
+    }
+    CU_ASSERT_FALSE(is_discovered(MMB_GDRAM));
+    CU_ASSERT_TRUE(mmb_layer_count() == n_layers - has_devices || is_discovered(MMB_SSD));
+    CU_ASSERT_EQUAL(mmb_get_interface(MMB_DRAM, MMB_CPU, &interface), MMB_OK);
+    CU_ASSERT_EQUAL_FATAL(mmb_allocate(1000, interface, &object), MMB_OK);
+    for (int i = 0; i < 2; i++) {
+        CU_ASSERT_EQUAL(mmb_init(NULL), MMB_OK);
+        CU_ASSERT_EQUAL(is_discovered(MMB_GDRAM), has_devices);
+        CU_ASSERT_TRUE(mmb_layer_count() == n_layers && mmb_space_count() == n_spaces);
+    }
+    CU_ASSERT_EQUAL(mmb_free(object), MMB_OK);
+}
+
+/* A layer that the program registered meanwhile stays the program's. */
+static void test_devices_left_out_leave_the_users_layer(void)
+{
+    mmbLayerInfo info = MMB_LAYER_INFO_INIT;
+    mmbMemSpaceConfig config = MMB_MEMSPACE_CONFIG_DEFAULT;
+    tear_down();
+    CU_ASSERT_EQUAL_FATAL(mmb_init_host(NULL), MMB_OK);
+    config.interface_opts.backend = MMB_BACKEND_CUDA;
+    if (mmb_register_memory(MMB_GDRAM, MMB_GPU_CUDA, &config, NULL) != MMB_OK) {
+        suite_skip("no CUDA");
+        return;
+    }
+    size_t n_spaces = mmb_space_count();
+    CU_ASSERT_EQUAL(mmb_init(NULL), MMB_OK);
+    CU_ASSERT_EQUAL(mmb_layer_get_info(MMB_GDRAM, &info), MMB_OK);
+    CU_ASSERT_TRUE(!info.discovered && mmb_space_count() == n_spaces);
+}
+
 MMB_SUITE_WITH("core/device_spaces", set_up, tear_down,
                T(test_discovered_devices_have_a_space_per_context),
-               T(test_discovered_devices_serve_the_default_context))
+               T(test_discovered_devices_serve_the_default_context),
+               T(test_devices_left_out_are_found_by_the_next_init),
+               T(test_devices_left_out_leave_the_users_layer))

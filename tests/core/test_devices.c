@@ -113,7 +113,7 @@ static bool has_fakes(void)
 
 static struct mmb_machine make(struct mmb_probe_domain *seen, size_t n_seen, bool is_this_system)
 {
-    const struct mmb_probe_report report = {seen, n_seen, n_seen, is_this_system};
+    const struct mmb_probe_report report = {seen, n_seen, n_seen, is_this_system, false};
     struct mmb_machine machine = {NULL, 0, 0};
     CU_ASSERT_EQUAL_FATAL(mmb_machine_make(&report, &machine), MMB_OK);
     return machine;
@@ -215,7 +215,7 @@ static void test_devices_of_another_machine_are_left_alone(void)
 
 static int list_without_the_integrated(void *unused)
 {
-    struct mmb_probe_report nothing = {NULL, 0, 0, true};
+    struct mmb_probe_report nothing = {NULL, 0, 0, true, false};
     struct mmb_machine machine;
     (void)unused;
     setenv("MMB_FAKE_CUDA_INTEGRATED", "0", 1);
@@ -280,7 +280,7 @@ static void test_devices_of_opencl_are_matched_to_those_of_cuda(void)
 
 static int list_opencl_alone(void *unused)
 {
-    const struct mmb_probe_report nothing = {NULL, 0, 0, true};
+    const struct mmb_probe_report nothing = {NULL, 0, 0, true, false};
     struct mmb_machine machine;
     (void)unused;
     setenv("MMB_CUDA_LIBRARY", "/nowhere", 1);

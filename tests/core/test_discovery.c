@@ -16,11 +16,17 @@
 
 static char file_name[64];
 
+/* What mmb_init_host says of a file is the same. */
 static mmbError init_with(const char *path)
 {
     mmbOptions options = MMB_OPTIONS_INIT;
     options.topology_xml = path;
-    return mmb_init(&options);
+    mmbError of_host = mmb_init_host(&options);
+    if (of_host == MMB_OK)
+        mmb_finalize();
+    mmbError error = mmb_init(&options);
+    SUITE_CHECK(of_host == error, "for the host alone: %s", mmb_error_name(of_host));
+    return error;
 }
 
 static void set_up(void)
@@ -39,7 +45,7 @@ static void tear_down(void)
 
 #ifndef MMB_HAVE_HWLOC
 
-/* covers: mmb_init MMB_UNSUPPORTED */
+/* covers: mmb_init MMB_UNSUPPORTED, mmb_init_host MMB_UNSUPPORTED */
 static void test_discovery_that_is_not_built_in_refuses_files(void)
 {
     CU_ASSERT_EQUAL(init_with("/dev/null"), MMB_UNSUPPORTED);
@@ -118,7 +124,7 @@ static const char *machine_path(const char *name)
     return path;
 }
 
-/* covers: mmb_init MMB_NOT_FOUND */
+/* covers: mmb_init MMB_NOT_FOUND, mmb_init_host MMB_NOT_FOUND */
 static void test_discovery_refuses_a_missing_file(void)
 {
     static const char *const paths[] = {"/nonexistent/machine.xml", "", "/dev/null/machine.xml"};
@@ -130,7 +136,7 @@ static void test_discovery_refuses_a_missing_file(void)
     CU_ASSERT_EQUAL(mmb_finalize(), MMB_NOT_INITIALIZED);
 }
 
-/* covers: mmb_init MMB_CORRUPT */
+/* covers: mmb_init MMB_CORRUPT, mmb_init_host MMB_CORRUPT */
 static void test_discovery_refuses_a_broken_file(void)
 {
     static const char *const texts[] = {
@@ -159,7 +165,7 @@ static int init_as_nobody(void *path)
     return init_with(path) == MMB_PERMISSION ? 0 : 1;
 }
 
-/* covers: mmb_init MMB_PERMISSION */
+/* covers: mmb_init MMB_PERMISSION, mmb_init_host MMB_PERMISSION */
 static void test_discovery_refuses_a_file_it_may_not_read(void)
 {
     put_file("<topology/>\n");
@@ -169,11 +175,12 @@ static void test_discovery_refuses_a_file_it_may_not_read(void)
     CU_ASSERT_EQUAL(child.code, 0);
 }
 
-/* covers: mmb_init MMB_ERROR */
+/* covers: mmb_init MMB_ERROR, mmb_init_host MMB_ERROR */
 static void test_discovery_reports_what_hwloc_cannot_do(void)
 {
     load_errnum = ENOSYS;
     mmbError error = mmb_init(NULL);
+    CU_ASSERT_EQUAL(mmb_init_host(NULL), MMB_ERROR);
     load_errnum = 0;
     CU_ASSERT_EQUAL(error, MMB_ERROR);
     SUITE_CHECK(strstr(mmb_error_detail(), strerror(ENOSYS)), "\"%s\"", mmb_error_detail());

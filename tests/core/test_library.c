@@ -304,7 +304,7 @@ static const mmbThreadModel whole_model = {
     .tls_destroy = model_destroy,
 };
 
-/* covers: mmb_init MMB_INVALID_ARG */
+/* covers: mmb_init MMB_INVALID_ARG, mmb_init_host MMB_INVALID_ARG */
 static void test_library_checks_thread_models(void)
 {
     mmbThreadModel model = whole_model;
@@ -314,6 +314,7 @@ static void test_library_checks_thread_models(void)
     CU_ASSERT_EQUAL(mmb_finalize(), MMB_OK);
     model.tls_get = NULL;
     CU_ASSERT_EQUAL(mmb_init(&options), MMB_INVALID_ARG);
+    CU_ASSERT_EQUAL(mmb_init_host(&options), MMB_INVALID_ARG);
     model = whole_model;
     model.name = NULL;
     CU_ASSERT_EQUAL(mmb_init(&options), MMB_INVALID_ARG);

@@ -91,7 +91,7 @@ static mmbError open_machine(const char *path)
 {
     mmb_registry_lock();
     mmb_layers_open();
-    return mmb_discovery_run(path);
+    return mmb_discovery_run(path, false);
 }
 
 static void close_machine(void)
