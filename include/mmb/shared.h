@@ -189,14 +189,17 @@ MMB_API mmbError mmb_shm_check(const char *url, mmbShmInfo *out_info);
 MMB_API mmbError mmb_shm_unlink(const char *url);
 
 /**
- * Writes what another process needs to reach an allocation: shared memory, file, CUDA, HIP.
+ * Writes what another process needs to reach an allocation: a block of a shared heap, or device
+ * memory of the backends CUDA and HIP. Of device memory the other process opens the whole range
+ * that the block lies in.
  * @param allocation  stays as it is, and must outlive the import; required
  * @param buffer  the caller's; NULL: only the size is asked for
  * @param[in,out] n_bytes  of the buffer; afterwards the bytes needed or written; required
  * @retval MMB_INVALID_ALLOCATION not a live allocation, or a slice or wrapped object
  * @retval MMB_INVALID_ARG n_bytes is NULL
  * @retval MMB_INVALID_SIZE the buffer is too small; n_bytes is unchanged
- * @retval MMB_UNSUPPORTED its backend cannot
+ * @retval MMB_UNSUPPORTED its backend cannot; the detail says why
+ * @retval MMB_ERROR the backend's runtime failed; its text is in the detail
  * @note Thread-safe.
  * @since 0.1
  */
@@ -204,7 +207,8 @@ MMB_API mmbError mmb_ipc_export(const mmbAllocation *allocation, void *buffer, s
 
 /**
  * Makes an object for an allocation of another process. Free it with mmb_free(): a shared block is
- * then freed for all, of others only the object goes.
+ * then freed for all, of device memory only the object goes. That one is not owned and not charged,
+ * like a wrapped one, and must go before the exporter frees the block.
  * @param buffer  as exported, in the same release; required
  * @param n_bytes  of it
  * @param interface  of the same backend, over the same heap or device; required
@@ -216,7 +220,8 @@ MMB_API mmbError mmb_ipc_export(const mmbAllocation *allocation, void *buffer, s
  * @retval MMB_NOT_FOUND the heap, file or block is gone
  * @retval MMB_UNSUPPORTED its backend cannot, or the export came from this very process and it
  *         must not
- * @return a refusal of metadata or of the runtime otherwise, with its text in the detail
+ * @retval MMB_OUT_OF_MEMORY no room for the object
+ * @retval MMB_ERROR the backend's runtime failed; its text is in the detail
  * @note Thread-safe.
  * @since 0.1
  */

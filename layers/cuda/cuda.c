@@ -6,6 +6,7 @@
  * for a call and popped again, whatever the caller's thread had current. */
 #include "layers/cuda/cuda.h"
 #include <mmb/cuda.h>
+#include <string.h>
 #include "layers/cuda/driver.h"
 #include "layers/gpu/runtime.h"
 
@@ -110,6 +111,49 @@ static int pin(void *start, size_t n_bytes)
 static int unpin(void *start)
 {
     return (int)mmb_cuda.p_cuMemHostUnregister(start);
+}
+
+/* ---- memory of other processes ---- */
+
+_Static_assert(sizeof(CUipcMemHandle) == MMB_IPC_HANDLE_BYTES, "a handle is carried whole");
+
+static int name(void *start, unsigned char handle[MMB_IPC_HANDLE_BYTES])
+{
+    return (int)mmb_cuda.p_cuIpcGetMemHandle((CUipcMemHandle *)handle,
+                                             (CUdeviceptr)(uintptr_t)start);
+}
+
+static int open_named(const unsigned char handle[MMB_IPC_HANDLE_BYTES], void **out)
+{
+    CUipcMemHandle native;
+    CUdeviceptr address = 0;
+    memcpy(&native, handle, sizeof native);
+    CUresult code =
+        mmb_cuda.p_cuIpcOpenMemHandle(&address, native, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS);
+    if (code == CUDA_SUCCESS)
+        *out = (void *)(uintptr_t)address;
+    return (int)code;
+}
+
+static int close_named(void *start)
+{
+    return (int)mmb_cuda.p_cuIpcCloseMemHandle((CUdeviceptr)(uintptr_t)start);
+}
+
+static int measure(void *start, size_t *out_bytes)
+{
+    CUdeviceptr base = 0;
+    size_t n_bytes = 0;
+    CUresult code = mmb_cuda.p_cuMemGetAddressRange(&base, &n_bytes, (CUdeviceptr)(uintptr_t)start);
+    if (code == CUDA_SUCCESS)
+        *out_bytes = n_bytes - ((uintptr_t)start - (uintptr_t)base);
+    return (int)code;
+}
+
+static bool is_gone(int code)
+{
+    return code == CUDA_ERROR_INVALID_HANDLE || code == CUDA_ERROR_MAP_FAILED ||
+           code == CUDA_ERROR_INVALID_VALUE;
 }
 
 /* ---- streams ---- */
@@ -246,6 +290,11 @@ static const struct mmb_gpu_runtime runtime = {
     .release = release,
     .pin = pin,
     .unpin = unpin,
+    .name_range = name,
+    .open_named = open_named,
+    .close_named = close_named,
+    .measure = measure,
+    .is_gone = is_gone,
     .copy = copy,
     .copy_box = copy_box,
     .set = set,

@@ -31,6 +31,10 @@
     X(cuMemFreeHost)                                                                               \
     X(cuMemHostRegister)                                                                           \
     X(cuMemHostUnregister)                                                                         \
+    X(cuMemGetAddressRange)                                                                        \
+    X(cuIpcGetMemHandle)                                                                           \
+    X(cuIpcOpenMemHandle)                                                                          \
+    X(cuIpcCloseMemHandle)                                                                         \
     X(cuMemcpyAsync)                                                                               \
     X(cuMemcpy3DAsync)                                                                             \
     X(cuMemsetD8Async)                                                                             \

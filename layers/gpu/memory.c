@@ -103,6 +103,8 @@ mmbError mmb_gpu_open(const struct mmb_gpu_runtime *runtime, const struct mmb_ba
     gpu->kind = kind;
     gpu->device = device;
     gpu->stream = options.stream;
+    gpu->mutex = (struct mmb_mutex)MMB_MUTEX_INIT;
+    mmb_list_init(&gpu->imports);
     int code = runtime->open(device, &gpu->context);
     if (code != 0) {
         error = mmb_gpu_fail(gpu, code, "taking the device's context", 0);
@@ -118,6 +120,7 @@ void mmb_gpu_close(struct mmb_backend *backend)
     if (!backend)
         return;
     struct mmb_gpu *gpu = mmb_gpu_of(backend);
+    mmb_gpu_ipc_close_all(gpu);
     gpu->runtime->close(gpu->device, gpu->context);
     mmb_meta_free(gpu, sizeof *gpu);
 }
@@ -186,6 +189,13 @@ static mmbError make_aligned(struct mmb_gpu *gpu, size_t n_bytes, size_t alignme
                                .native = (void *)address,
                                .cookie = (uintptr_t)range};
     return MMB_OK;
+}
+
+void *mmb_gpu_range_start(const struct mmb_memory *memory, size_t *out_bytes)
+{
+    const struct range *range = (const struct range *)(uintptr_t)memory->cookie;
+    *out_bytes = range->n_bytes;
+    return range->start;
 }
 
 /* Entered. */

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "layers/gpu/library.h"
+#include "src/base/list.h"
 #include "src/spi/backend.h"
 #include "src/spi/probe.h"
 #include "src/spi/stream.h"
@@ -61,6 +62,15 @@ struct mmb_gpu_runtime {
     int (*pin)(void *start, size_t n_bytes);
     int (*unpin)(void *start);
 
+    /* Handles of ranges for other processes; `start` is what allocate gave. */
+    int (*name_range)(void *start, unsigned char handle[MMB_IPC_HANDLE_BYTES]);
+    int (*open_named)(const unsigned char handle[MMB_IPC_HANDLE_BYTES], void **out);
+    int (*close_named)(void *start);
+    /* Bytes from `start` to the end of its range. */
+    int (*measure)(void *start, size_t *out_bytes);
+    /* The range behind a handle is gone. */
+    bool (*is_gone)(int code);
+
     int (*copy)(void *to, const void *from, size_t n_bytes, void *stream);
     int (*copy_box)(const struct mmb_gpu_box *box, void *stream);
     int (*set)(void *to, int value, size_t n_bytes, void *stream);
@@ -80,6 +90,8 @@ struct mmb_gpu {
     int device;
     void *context;
     void *stream;
+    struct mmb_mutex mutex;  /* guards what follows; the runtime's locks are taken inside it */
+    struct mmb_list imports; /* ranges of other processes that are open (layers/gpu/ipc.c) */
 };
 
 static inline struct mmb_gpu *mmb_gpu_of(struct mmb_backend *backend)
@@ -118,12 +130,21 @@ mmbError mmb_gpu_set(struct mmb_backend *backend, const struct mmb_memory *to, s
                      int value, size_t n_bytes);
 mmbError mmb_gpu_copy(struct mmb_backend *backend, const struct mmb_memory *to, size_t to_offset,
                       const struct mmb_memory *from, size_t from_offset, size_t n_bytes);
+mmbError mmb_gpu_ipc_export(struct mmb_backend *backend, const struct mmb_memory *memory,
+                            struct mmb_ipc_range *out);
+mmbError mmb_gpu_ipc_open(struct mmb_backend *backend, const struct mmb_ipc_range *range,
+                          uintptr_t *out_address);
+void mmb_gpu_ipc_close(struct mmb_backend *backend, uintptr_t address);
 extern const struct mmb_stream_ops mmb_gpu_stream;
 
 /* ---- between the files here ---- */
 
 /* mmb_fail with the runtime's text. */
 mmbError mmb_gpu_fail(const struct mmb_gpu *gpu, int code, const char *what, size_t n_bytes);
+/* Where a range of ours began when the runtime gave it. */
+void *mmb_gpu_range_start(const struct mmb_memory *memory, size_t *out_bytes);
+/* Closes every range of other processes, at the end. */
+void mmb_gpu_ipc_close_all(struct mmb_gpu *gpu);
 /* Enters the device's context; after MMB_OK leave is the caller's. */
 mmbError mmb_gpu_enter(struct mmb_gpu *gpu, uintptr_t *state);
 
@@ -131,6 +152,7 @@ mmbError mmb_gpu_enter(struct mmb_gpu *gpu, uintptr_t *state);
 #define MMB_GPU_OPS                                                                                \
     .size = sizeof(struct mmb_backend_ops), .close = mmb_gpu_close, .map = mmb_gpu_map,            \
     .unmap = mmb_gpu_unmap, .copy_in = mmb_gpu_copy_in, .copy_out = mmb_gpu_copy_out,              \
-    .set = mmb_gpu_set, .copy = mmb_gpu_copy, .stream = &mmb_gpu_stream
+    .set = mmb_gpu_set, .copy = mmb_gpu_copy, .stream = &mmb_gpu_stream,                           \
+    .ipc_export = mmb_gpu_ipc_export, .ipc_open = mmb_gpu_ipc_open, .ipc_close = mmb_gpu_ipc_close
 
 #endif

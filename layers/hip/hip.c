@@ -4,6 +4,7 @@
  * for a call, and the caller's is set again after it. */
 #include "layers/hip/hip.h"
 #include <mmb/hip.h>
+#include <string.h>
 #include "layers/gpu/runtime.h"
 #include "layers/hip/runtime.h"
 
@@ -94,6 +95,43 @@ static int unpin(void *start)
     return (int)mmb_hip.p_hipHostUnregister(start);
 }
 
+/* ---- memory of other processes ---- */
+
+_Static_assert(sizeof(hipIpcMemHandle_t) == MMB_IPC_HANDLE_BYTES, "a handle is carried whole");
+
+static int name(void *start, unsigned char handle[MMB_IPC_HANDLE_BYTES])
+{
+    return (int)mmb_hip.p_hipIpcGetMemHandle((hipIpcMemHandle_t *)handle, start);
+}
+
+static int open_named(const unsigned char handle[MMB_IPC_HANDLE_BYTES], void **out)
+{
+    hipIpcMemHandle_t native;
+    memcpy(&native, handle, sizeof native);
+    return (int)mmb_hip.p_hipIpcOpenMemHandle(out, native, hipIpcMemLazyEnablePeerAccess);
+}
+
+static int close_named(void *start)
+{
+    return (int)mmb_hip.p_hipIpcCloseMemHandle(start);
+}
+
+static int measure(void *start, size_t *out_bytes)
+{
+    hipDeviceptr_t base = NULL;
+    size_t n_bytes = 0;
+    hipError_t code = mmb_hip.p_hipMemGetAddressRange(&base, &n_bytes, start);
+    if (code == hipSuccess)
+        *out_bytes = n_bytes - ((uintptr_t)start - (uintptr_t)base);
+    return (int)code;
+}
+
+static bool is_gone(int code)
+{
+    return code == hipErrorInvalidHandle || code == hipErrorMapFailed ||
+           code == hipErrorInvalidDevicePointer || code == hipErrorInvalidValue;
+}
+
 /* ---- streams ---- */
 
 static int copy(void *to, const void *from, size_t n_bytes, void *stream)
@@ -182,6 +220,11 @@ static const struct mmb_gpu_runtime runtime = {
     .release = release,
     .pin = pin,
     .unpin = unpin,
+    .name_range = name,
+    .open_named = open_named,
+    .close_named = close_named,
+    .measure = measure,
+    .is_gone = is_gone,
     .copy = copy,
     .copy_box = copy_box,
     .set = set,

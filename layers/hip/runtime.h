@@ -23,6 +23,10 @@
     X(hipHostFree)                                                                                 \
     X(hipHostRegister)                                                                             \
     X(hipHostUnregister)                                                                           \
+    X(hipMemGetAddressRange)                                                                       \
+    X(hipIpcGetMemHandle)                                                                          \
+    X(hipIpcOpenMemHandle)                                                                         \
+    X(hipIpcCloseMemHandle)                                                                        \
     X(hipMemcpyAsync)                                                                              \
     X(hipMemcpy2DAsync)                                                                            \
     X(hipMemsetAsync)                                                                              \

@@ -275,6 +275,11 @@ static mmbError release_wrapped(mmbAllocation *wrapped, const struct mmb_extensi
     if (interface->flags & MMB_INTERFACE_FINDABLE)
         mmb_address_map_remove(&mmb_wrapped_map, (uintptr_t)extension->wrapped, extension->n_bytes,
                                wrapped);
+    /* While the object counts, nobody can close the backend. */
+    if (extension->flags & MMB_EXTENSION_IMPORTED) {
+        struct mmb_backend *backend = mmb_source_backend(mmb_record_allocator(wrapped)->source);
+        backend->ops->ipc_close(backend, (uintptr_t)extension->wrapped);
+    }
     atomic_fetch_sub(&interface->wrapped, 1);
     mmb_record_drop_extension(wrapped);
     mmb_record_delete(wrapped);

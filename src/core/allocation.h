@@ -23,6 +23,13 @@ struct mmb_wish {
 mmbError mmb_interface_allocate(mmbMemInterface *interface, const struct mmb_wish *wish,
                                 mmbAllocation **out_record);
 
+/* An object for n_bytes of another process's range, which the backend of the allocator has opened
+ * and closes when the object is freed. MMB_OUT_OF_MEMORY, or the region provider's refusal; then it
+ * is still open. */
+mmbError mmb_allocation_import(uintptr_t address, size_t n_bytes,
+                               const struct mmb_allocator *allocator,
+                               mmbAllocation **out_allocation);
+
 /* Frees a live object of any kind; `function` is for details. */
 mmbError mmb_allocation_release(mmbAllocation *allocation, const char *function);
 

@@ -94,24 +94,35 @@ static mmbError publish_wrapped(mmbAllocation *record, void *ptr, size_t n_bytes
     return error;
 }
 
-static mmbError new_wrapped(void *ptr, size_t n_bytes, mmbMemInterface *interface,
-                            mmbAllocation **out_record)
+/* `allocator` is that of the heap whose memory it is. */
+static mmbError new_wrapped(void *ptr, size_t n_bytes, const struct mmb_allocator *allocator,
+                            uint16_t flags, mmbAllocation **out_record)
 {
+    mmbMemInterface *interface = allocator->interface;
     mmbAllocation *record;
     struct mmb_extension *extension;
     mmbError error =
-        new_view(interface->allocator->slot * MMB_SLOT_BYTES,
-                 interface->host_accessible ? ptr : NULL, n_bytes, &record, &extension);
+        new_view(allocator->slot * MMB_SLOT_BYTES, interface->host_accessible ? ptr : NULL, n_bytes,
+                 &record, &extension);
     if (error)
         return error;
-    extension->flags = MMB_EXTENSION_WRAPPED;
+    extension->flags = MMB_EXTENSION_WRAPPED | flags;
     extension->wrapped = ptr;
     error = publish_wrapped(record, ptr, n_bytes, interface);
-    if (error)
+    if (error) {
         delete_view(record);
-    else
-        *out_record = record;
-    return error;
+        return error;
+    }
+    atomic_fetch_add(&interface->wrapped, 1);
+    *out_record = record;
+    return MMB_OK;
+}
+
+mmbError mmb_allocation_import(uintptr_t address, size_t n_bytes,
+                               const struct mmb_allocator *allocator,
+                               mmbAllocation **out_allocation)
+{
+    return new_wrapped((void *)address, n_bytes, allocator, MMB_EXTENSION_IMPORTED, out_allocation);
 }
 
 mmbError mmb_allocation_create_wrapped(void *ptr, size_t n_bytes, mmbMemInterface *interface,
@@ -123,13 +134,5 @@ mmbError mmb_allocation_create_wrapped(void *ptr, size_t n_bytes, mmbMemInterfac
     if (!out_allocation)
         return mmb_fail(MMB_INVALID_ARG, "create_wrapped: out_allocation is NULL");
     error = check_wrap(ptr, n_bytes, interface);
-    if (error)
-        return error;
-    mmbAllocation *record;
-    error = new_wrapped(ptr, n_bytes, interface, &record);
-    if (error)
-        return error;
-    atomic_fetch_add(&interface->wrapped, 1);
-    *out_allocation = record;
-    return MMB_OK;
+    return error ? error : new_wrapped(ptr, n_bytes, interface->allocator, 0, out_allocation);
 }

@@ -4,6 +4,7 @@
 #ifndef MMB_SPI_BACKEND_H
 #define MMB_SPI_BACKEND_H
 #include <stdbool.h>
+#include <stdint.h>
 #include <mmb/backend.h>
 #include <mmb/error.h>
 #include <mmb/interface.h>
@@ -39,6 +40,16 @@ struct mmb_backend_request {
     size_t n_domains;                 /* 0: none is known */
     mmbStrategy strategy; /* as asked for: memory that carries its heap is made for one */
     bool (*id_is_taken)(uint32_t id); /* a shared heap of that id is attached in this process */
+};
+
+/* What another process needs to open a range: plain bytes, that cross between processes. */
+#define MMB_IPC_HANDLE_BYTES 64
+#define MMB_IPC_DEVICE_BYTES 24
+struct mmb_ipc_range {
+    unsigned char handle[MMB_IPC_HANDLE_BYTES]; /* the runtime's */
+    char device[MMB_IPC_DEVICE_BYTES];          /* that has it, the same text in every process */
+    uint64_t n_bytes;                           /* of what is opened */
+    uint64_t start;                             /* of the range in what is opened */
 };
 
 struct mmb_backend_ops {
@@ -98,6 +109,20 @@ struct mmb_backend_ops {
 
     /* What its runtime can queue (spi/stream.h). */
     const struct mmb_stream_ops *stream;
+
+    /* Ranges for other processes. All three come together. */
+
+    /* MMB_UNSUPPORTED with the reason where this kind of memory, or the system, has no handles;
+     * MMB_ERROR with the native text. The whole of *out is written. */
+    mmbError (*ipc_export)(struct mmb_backend *backend, const struct mmb_memory *memory,
+                           struct mmb_ipc_range *out);
+    /* Where a range of another process begins here. Opened twice it is the same, and is closed
+     * twice. MMB_INVALID_ARG: it is another device's; MMB_NOT_FOUND: it is gone; MMB_CORRUPT: it is
+     * shorter than it says; MMB_OUT_OF_MEMORY; MMB_ERROR with the native text. Both thread-safe. */
+    mmbError (*ipc_open)(struct mmb_backend *backend, const struct mmb_ipc_range *range,
+                         uintptr_t *out_address);
+    /* `address`: anywhere in the opened range. What is still open is closed with the backend. */
+    void (*ipc_close)(struct mmb_backend *backend, uintptr_t address);
 };
 
 /* Every table that is compiled in (src/builtin.c), NULL-terminated. */

@@ -132,10 +132,11 @@ void mmb_record_set_home_object(mmbAllocation *record, void *home_object);
 /* ---- extensions ---- */
 
 enum {
-    MMB_EXTENSION_SLICE = 1,   /* part of `parent`, at parent_offset */
-    MMB_EXTENSION_WRAPPED = 2, /* the user's memory, at `wrapped` */
-    MMB_EXTENSION_MOVED = 4,   /* the bytes are in `block`'s block, not in its own */
-    MMB_EXTENSION_HIDDEN = 8   /* not a handle: the block behind the moved handle `parent` */
+    MMB_EXTENSION_SLICE = 1,     /* part of `parent`, at parent_offset */
+    MMB_EXTENSION_WRAPPED = 2,   /* the user's memory, at `wrapped` */
+    MMB_EXTENSION_MOVED = 4,     /* the bytes are in `block`'s block, not in its own */
+    MMB_EXTENSION_IMPORTED = 16, /* with WRAPPED: another process's, opened by its backend */
+    MMB_EXTENSION_HIDDEN = 8     /* not a handle: the block behind the moved handle `parent` */
 };
 
 struct mmb_extension {

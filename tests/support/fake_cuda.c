@@ -19,16 +19,6 @@
 #define DEVICES_MAX 8
 #define DEPTH_MAX   16
 
-enum kind { DEVICE, MANAGED, HOST, PINNED };
-
-struct range {
-    struct range *next;
-    enum kind kind;
-    int device;
-    char *address, *bytes;
-    size_t n_bytes, n_mapped;
-};
-
 struct CUctx_st {
     int n_retained;
     bool is_destroyed;
@@ -37,7 +27,7 @@ struct CUctx_st {
 
 pthread_mutex_t fake_cuda_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct CUctx_st contexts[DEVICES_MAX];
-static struct range *ranges;
+struct fake_cuda_range *fake_cuda_ranges;
 static int n_devices;
 static size_t device_bytes;
 static int fail_code, fail_after = -1;
@@ -171,76 +161,93 @@ CUresult fake_cuda_begin(void)
     return CUDA_SUCCESS;
 }
 
+int fake_cuda_device(void)
+{
+    return (int)(stack[depth - 1] - contexts);
+}
+
 /* ---- memory ---- */
 
-static struct range **find(const void *address)
+struct fake_cuda_range **fake_cuda_find(const void *address)
 {
-    struct range **at = &ranges;
+    struct fake_cuda_range **at = &fake_cuda_ranges;
     while (*at && !((const char *)address >= (*at)->address &&
                     (const char *)address < (*at)->address + (*at)->n_mapped))
         at = &(*at)->next;
     return at;
 }
 
-static void end(struct range **at)
+void fake_cuda_end(struct fake_cuda_range **at)
 {
-    struct range *range = *at;
+    struct fake_cuda_range *range = *at;
     *at = range->next;
-    if (range->kind == DEVICE) {
-        munmap(range->address, range->n_mapped);
+    if (range->kind == FAKE_CUDA_DEVICE) {
+        fake_cuda_file_end(range);
         contexts[range->device].n_used -= range->n_bytes;
     }
-    if (range->kind != PINNED)
+    if (range->kind == FAKE_CUDA_DEVICE || range->kind == FAKE_CUDA_IMPORTED)
+        munmap(range->address, range->n_mapped);
+    if (range->kind != FAKE_CUDA_PINNED)
         munmap(range->bytes, range->n_mapped);
     free(range);
 }
 
-static bool map_bytes(struct range *range)
+bool fake_cuda_map(struct fake_cuda_range *range, int file, off_t offset)
 {
-    int file = memfd_create("fake-cuda", MFD_CLOEXEC);
-    if (file < 0)
-        return false;
-    void *bytes = MAP_FAILED, *address = MAP_FAILED;
-    if (ftruncate(file, (off_t)range->n_mapped) == 0)
-        bytes = mmap(NULL, range->n_mapped, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-    close(file);
-    if (bytes != MAP_FAILED && range->kind == DEVICE)
+    bool is_device = range->kind == FAKE_CUDA_DEVICE || range->kind == FAKE_CUDA_IMPORTED;
+    void *bytes, *address;
+    bytes = mmap(NULL, range->n_mapped, PROT_READ | PROT_WRITE, MAP_SHARED, file, offset);
+    address = bytes;
+    if (bytes != MAP_FAILED && is_device)
         address = mmap(NULL, range->n_mapped, PROT_NONE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     range->bytes = bytes;
-    range->address = range->kind == DEVICE ? address : bytes;
-    if (bytes != MAP_FAILED && range->address == MAP_FAILED)
+    range->address = address;
+    if (bytes != MAP_FAILED && address == MAP_FAILED)
         munmap(bytes, range->n_mapped);
-    return bytes != MAP_FAILED && range->address != MAP_FAILED;
+    return bytes != MAP_FAILED && address != MAP_FAILED;
+}
+
+/* Device memory lies in the device's file, where another process finds it. */
+static bool map_bytes(struct fake_cuda_range *range)
+{
+    if (range->kind == FAKE_CUDA_DEVICE)
+        return fake_cuda_file_map(range);
+    int file = memfd_create("fake-cuda", MFD_CLOEXEC);
+    if (file < 0)
+        return false;
+    bool is_mapped = ftruncate(file, (off_t)range->n_mapped) == 0 && fake_cuda_map(range, file, 0);
+    close(file);
+    return is_mapped;
 }
 
 /* Mutex held, begun. */
-static CUresult make(enum kind kind, size_t n_bytes, void **out)
+static CUresult make(enum fake_cuda_kind kind, size_t n_bytes, void **out)
 {
     CUcontext context = stack[depth - 1];
     if (n_bytes == 0)
         return CUDA_ERROR_INVALID_VALUE;
     if (n_bytes > SIZE_MAX / 2 ||
-        (kind == DEVICE && n_bytes > device_bytes - contexts[context - contexts].n_used))
+        (kind == FAKE_CUDA_DEVICE && n_bytes > device_bytes - contexts[context - contexts].n_used))
         return CUDA_ERROR_OUT_OF_MEMORY;
-    struct range *range = calloc(1, sizeof *range);
-    *range = (struct range){.kind = kind,
-                            .device = (int)(context - contexts),
-                            .n_bytes = n_bytes,
-                            .n_mapped = (n_bytes + 4095) / 4096 * 4096};
+    struct fake_cuda_range *range = calloc(1, sizeof *range);
+    *range = (struct fake_cuda_range){.kind = kind,
+                                      .device = (int)(context - contexts),
+                                      .n_bytes = n_bytes,
+                                      .n_mapped = (n_bytes + 4095) / 4096 * 4096};
     if (!map_bytes(range)) {
         free(range);
         return CUDA_ERROR_OUT_OF_MEMORY;
     }
-    if (kind == DEVICE)
+    if (kind == FAKE_CUDA_DEVICE)
         context->n_used += n_bytes;
-    range->next = ranges;
-    ranges = range;
+    range->next = fake_cuda_ranges;
+    fake_cuda_ranges = range;
     *out = range->address;
     return CUDA_SUCCESS;
 }
 
-static CUresult allocate(enum kind kind, size_t n_bytes, void **out)
+static CUresult allocate(enum fake_cuda_kind kind, size_t n_bytes, void **out)
 {
     pthread_mutex_lock(&fake_cuda_mutex);
     CUresult code = fake_cuda_begin();
@@ -254,24 +261,25 @@ static CUresult release(bool is_host, const void *address)
 {
     pthread_mutex_lock(&fake_cuda_mutex);
     CUresult code = fake_cuda_begin();
-    struct range **at = find(address);
-    if (code == CUDA_SUCCESS && (!*at || (*at)->address != address || (*at)->kind == PINNED ||
-                                 ((*at)->kind == HOST) != is_host))
+    struct fake_cuda_range **at = fake_cuda_find(address);
+    if (code == CUDA_SUCCESS &&
+        (!*at || (*at)->address != address || (*at)->kind == FAKE_CUDA_PINNED ||
+         (*at)->kind == FAKE_CUDA_IMPORTED || ((*at)->kind == FAKE_CUDA_HOST) != is_host))
         code = CUDA_ERROR_INVALID_VALUE;
     if (code == CUDA_SUCCESS)
-        end(at);
+        fake_cuda_end(at);
     pthread_mutex_unlock(&fake_cuda_mutex);
     return code;
 }
 
 EXPORT CUresult cuMemAlloc(CUdeviceptr *out, size_t n_bytes)
 {
-    return allocate(DEVICE, n_bytes, (void **)out);
+    return allocate(FAKE_CUDA_DEVICE, n_bytes, (void **)out);
 }
 
 EXPORT CUresult cuMemAllocManaged(CUdeviceptr *out, size_t n_bytes, unsigned int flags)
 {
-    return flags == CU_MEM_ATTACH_GLOBAL ? allocate(MANAGED, n_bytes, (void **)out)
+    return flags == CU_MEM_ATTACH_GLOBAL ? allocate(FAKE_CUDA_MANAGED, n_bytes, (void **)out)
                                          : CUDA_ERROR_INVALID_VALUE;
 }
 
@@ -283,7 +291,7 @@ EXPORT CUresult cuMemFree(CUdeviceptr address)
 EXPORT CUresult cuMemHostAlloc(void **out, size_t n_bytes, unsigned int flags)
 {
     (void)flags;
-    return allocate(HOST, n_bytes, out);
+    return allocate(FAKE_CUDA_HOST, n_bytes, out);
 }
 
 EXPORT CUresult cuMemFreeHost(void *address)
@@ -296,12 +304,17 @@ EXPORT CUresult cuMemHostRegister(void *address, size_t n_bytes, unsigned int fl
     (void)flags;
     pthread_mutex_lock(&fake_cuda_mutex);
     CUresult code = fake_cuda_begin();
-    if (code == CUDA_SUCCESS && *find(address))
+    if (code == CUDA_SUCCESS && *fake_cuda_find(address))
         code = CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED;
     if (code == CUDA_SUCCESS) {
-        struct range *range = calloc(1, sizeof *range);
-        *range = (struct range){ranges, PINNED, 0, address, address, n_bytes, n_bytes};
-        ranges = range;
+        struct fake_cuda_range *range = calloc(1, sizeof *range);
+        *range = (struct fake_cuda_range){.next = fake_cuda_ranges,
+                                          .kind = FAKE_CUDA_PINNED,
+                                          .address = address,
+                                          .bytes = address,
+                                          .n_bytes = n_bytes,
+                                          .n_mapped = n_bytes};
+        fake_cuda_ranges = range;
     }
     pthread_mutex_unlock(&fake_cuda_mutex);
     return code;
@@ -311,11 +324,12 @@ EXPORT CUresult cuMemHostUnregister(void *address)
 {
     pthread_mutex_lock(&fake_cuda_mutex);
     CUresult code = fake_cuda_begin();
-    struct range **at = find(address);
-    if (code == CUDA_SUCCESS && (!*at || (*at)->kind != PINNED || (*at)->address != address))
+    struct fake_cuda_range **at = fake_cuda_find(address);
+    if (code == CUDA_SUCCESS &&
+        (!*at || (*at)->kind != FAKE_CUDA_PINNED || (*at)->address != address))
         code = CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
     if (code == CUDA_SUCCESS)
-        end(at);
+        fake_cuda_end(at);
     pthread_mutex_unlock(&fake_cuda_mutex);
     return code;
 }
@@ -323,9 +337,9 @@ EXPORT CUresult cuMemHostUnregister(void *address)
 EXPORT CUresult cuDevicePrimaryCtxReset(CUdevice device)
 {
     pthread_mutex_lock(&fake_cuda_mutex);
-    for (struct range **at = &ranges; *at;) {
-        if ((*at)->kind == DEVICE && (*at)->device == device)
-            end(at);
+    for (struct fake_cuda_range **at = &fake_cuda_ranges; *at;) {
+        if ((*at)->kind == FAKE_CUDA_DEVICE && (*at)->device == device)
+            fake_cuda_end(at);
         else
             at = &(*at)->next;
     }
@@ -336,7 +350,7 @@ EXPORT CUresult cuDevicePrimaryCtxReset(CUdevice device)
 
 char *fake_cuda_reach(const void *address, size_t n_bytes, bool is_device)
 {
-    struct range *range = *find(address);
+    struct fake_cuda_range *range = *fake_cuda_find(address);
     if (!range)
         return is_device ? NULL : (char *)(uintptr_t)address;
     size_t offset = (size_t)((const char *)address - range->address);
@@ -351,7 +365,7 @@ static size_t count_ranges(void)
 {
     size_t n = 0;
     pthread_mutex_lock(&fake_cuda_mutex);
-    for (const struct range *range = ranges; range; range = range->next)
+    for (const struct fake_cuda_range *range = fake_cuda_ranges; range; range = range->next)
         n++;
     pthread_mutex_unlock(&fake_cuda_mutex);
     return n;

@@ -31,6 +31,10 @@
     X(cuMemFreeHost)                                                                               \
     X(cuMemHostRegister)                                                                           \
     X(cuMemHostUnregister)                                                                         \
+    X(cuMemGetAddressRange)                                                                        \
+    X(cuIpcGetMemHandle)                                                                           \
+    X(cuIpcOpenMemHandle)                                                                          \
+    X(cuIpcCloseMemHandle)                                                                         \
     X(cuMemcpyAsync)                                                                               \
     X(cuMemcpy3DAsync)                                                                             \
     X(cuMemsetD8Async)                                                                             \
@@ -76,6 +80,12 @@ static hipError_t of(CUresult code)
         return hipErrorNotReady;
     case CUDA_ERROR_INVALID_VALUE:
         return hipErrorInvalidValue;
+    case CUDA_ERROR_INVALID_HANDLE:
+        return hipErrorInvalidHandle;
+    case CUDA_ERROR_MAP_FAILED:
+        return hipErrorMapFailed;
+    case CUDA_ERROR_INVALID_CONTEXT:
+        return hipErrorInvalidContext;
     case CUDA_ERROR_CONTEXT_IS_DESTROYED:
         return hipErrorContextIsDestroyed;
     case CUDA_ERROR_DEINITIALIZED:
@@ -206,6 +216,30 @@ EXPORT hipError_t hipHostRegister(void *address, size_t n_bytes, unsigned int fl
 EXPORT hipError_t hipHostUnregister(void *address)
 {
     IN_DEVICE(p_cuMemHostUnregister(address));
+}
+
+EXPORT hipError_t hipMemGetAddressRange(hipDeviceptr_t *out, size_t *out_bytes, hipDeviceptr_t at)
+{
+    IN_DEVICE(p_cuMemGetAddressRange((CUdeviceptr *)out, out_bytes, (CUdeviceptr)(uintptr_t)at));
+}
+
+EXPORT hipError_t hipIpcGetMemHandle(hipIpcMemHandle_t *out, void *address)
+{
+    IN_DEVICE(p_cuIpcGetMemHandle((CUipcMemHandle *)out, (CUdeviceptr)(uintptr_t)address));
+}
+
+EXPORT hipError_t hipIpcOpenMemHandle(void **out, hipIpcMemHandle_t handle, unsigned int flags)
+{
+    CUipcMemHandle native;
+    __builtin_memcpy(&native, &handle, sizeof native);
+    if (flags != hipIpcMemLazyEnablePeerAccess)
+        return hipErrorInvalidValue;
+    IN_DEVICE(p_cuIpcOpenMemHandle((CUdeviceptr *)out, native, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS));
+}
+
+EXPORT hipError_t hipIpcCloseMemHandle(void *address)
+{
+    IN_DEVICE(p_cuIpcCloseMemHandle((CUdeviceptr)(uintptr_t)address));
 }
 
 EXPORT hipError_t hipMemcpyAsync(void *to, const void *from, size_t n_bytes, hipMemcpyKind kind,
