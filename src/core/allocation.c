@@ -12,6 +12,7 @@
 #include "src/base/error.h"
 #include "src/base/struct_size.h"
 #include "src/spi/debug_fill.h"
+#include "src/core/changing.h"
 #include "src/core/region.h"
 #include "src/core/registry.h"
 #include "src/core/subheap.h"
@@ -349,6 +350,9 @@ mmbError mmb_free(mmbAllocation *allocation)
 {
     if (__builtin_expect(!mmb_record_is_ours(allocation), 0))
         return free_slowly(allocation);
+    mmbError error = mmb_changing_check(allocation, "free");
+    if (error)
+        return error;
     mmb_debug_fill_plain(allocation);
     return __builtin_expect(mmb_hot_free(allocation), 1) ? MMB_OK : free_missed(allocation);
 }

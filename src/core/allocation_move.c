@@ -3,6 +3,7 @@
  * hidden behind the handle, and the handle's own block idles or goes, as its allocator decides.
  *
  * Owns nothing. Calls for one object are ordered by the caller; no lock is held here. */
+#include "src/core/changing.h"
 #include "src/core/allocation.h"
 #include <string.h>
 #include "src/base/error.h"
@@ -177,11 +178,15 @@ mmbError mmb_block_resize(mmbAllocation *allocation, size_t n_bytes)
 
 mmbError mmb_reallocate(mmbAllocation *allocation, size_t n_bytes)
 {
-    if (__builtin_expect(!mmb_trace_is_on, 1))
-        return mmb_block_resize(allocation, n_bytes);
-    mmb_trace_leave(allocation);
-    mmbError error = mmb_block_resize(allocation, n_bytes);
-    mmb_trace_moved(error ? NULL : allocation);
+    mmbError error = mmb_changing_begin(allocation, "reallocate");
+    if (error)
+        return error;
+    if (__builtin_expect(mmb_trace_is_on, 0))
+        mmb_trace_leave(allocation);
+    error = mmb_block_resize(allocation, n_bytes);
+    if (__builtin_expect(mmb_trace_is_on, 0))
+        mmb_trace_moved(error ? NULL : allocation);
+    mmb_changing_end(allocation);
     return error;
 }
 
@@ -200,10 +205,14 @@ static mmbError migrate(mmbAllocation *allocation, mmbMemInterface *to)
 
 mmbError mmb_migrate(mmbAllocation *allocation, mmbMemInterface *to)
 {
-    if (__builtin_expect(!mmb_trace_is_on, 1))
-        return migrate(allocation, to);
-    mmb_trace_leave(allocation);
-    mmbError error = migrate(allocation, to);
-    mmb_trace_moved(error ? NULL : allocation);
+    mmbError error = mmb_changing_begin(allocation, "migrate");
+    if (error)
+        return error;
+    if (__builtin_expect(mmb_trace_is_on, 0))
+        mmb_trace_leave(allocation);
+    error = migrate(allocation, to);
+    if (__builtin_expect(mmb_trace_is_on, 0))
+        mmb_trace_moved(error ? NULL : allocation);
+    mmb_changing_end(allocation);
     return error;
 }
