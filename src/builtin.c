@@ -28,6 +28,9 @@
 #ifdef MMB_HAVE_OPENCL
 #include "layers/opencl/opencl.h"
 #endif
+#ifdef MMB_HAVE_OPENACC
+#include "layers/openacc/openacc.h"
+#endif
 #include "src/spi/allocator.h"
 #include "src/spi/backend.h"
 #include "src/spi/probe.h"
@@ -59,6 +62,9 @@ const struct mmb_backend_ops *const mmb_builtin_backends[] = {
 #ifdef MMB_HAVE_OPENCL
     &mmb_opencl_backend,
     &mmb_opencl_svm_backend,
+#endif
+#ifdef MMB_HAVE_OPENACC
+    &mmb_openacc_backend,
 #endif
     NULL,
 };

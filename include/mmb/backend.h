@@ -47,6 +47,7 @@ typedef enum mmbBackend {
     MMB_BACKEND_HIP_SHM = 15,     /**< shared memory registered with HIP */
     MMB_BACKEND_OPENCL = 16,      /**< cl_mem buffers */
     MMB_BACKEND_OPENCL_SVM = 17,  /**< OpenCL shared virtual memory */
+    MMB_BACKEND_OPENACC = 18,     /**< acc_malloc of the device current at creation; no options */
     MMB_BACKEND_USER = 64,
     MMB_BACKEND_MAX = 0x7fffffff
 } mmbBackend;

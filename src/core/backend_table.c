@@ -9,7 +9,7 @@
 #include "src/core/discovery.h"
 #include "src/core/registry.h"
 
-#define BUILTIN_BACKENDS ((size_t)MMB_BACKEND_OPENCL_SVM + 1)
+#define BUILTIN_BACKENDS ((size_t)MMB_BACKEND_OPENACC + 1)
 #define STRATEGIES       ((size_t)MMB_STRATEGY_THREAD_LOCAL + 1)
 
 static const char *const backend_names[BUILTIN_BACKENDS] = {
@@ -31,6 +31,7 @@ static const char *const backend_names[BUILTIN_BACKENDS] = {
     [MMB_BACKEND_HIP_SHM] = "HIP_SHM",
     [MMB_BACKEND_OPENCL] = "OPENCL",
     [MMB_BACKEND_OPENCL_SVM] = "OPENCL_SVM",
+    [MMB_BACKEND_OPENACC] = "OPENACC",
 };
 
 static const char *const strategy_names[STRATEGIES] = {
@@ -134,8 +135,9 @@ static mmbBackend matching(const struct mmb_layer *layer, mmbExecutionContext co
         return layer->id == MMB_DRAM ? MMB_BACKEND_HIP_HOST : MMB_BACKEND_DEFAULT;
     case MMB_OPENCL:
         return layer->id == MMB_GDRAM ? MMB_BACKEND_OPENCL : MMB_BACKEND_DEFAULT;
-    case MMB_EXECUTION_CONTEXT_DEFAULT:
     case MMB_OPENACC:
+        return layer->id == MMB_GDRAM ? MMB_BACKEND_OPENACC : MMB_BACKEND_DEFAULT;
+    case MMB_EXECUTION_CONTEXT_DEFAULT:
         break;
     }
     return MMB_BACKEND_DEFAULT;

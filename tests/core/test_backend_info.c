@@ -26,7 +26,7 @@ static bool is_built_in(mmbBackend id)
 
 static void test_backend_info_knows_every_backend(void)
 {
-    for (int id = MMB_BACKEND_MALLOC; id <= MMB_BACKEND_OPENCL_SVM; id++) {
+    for (int id = MMB_BACKEND_MALLOC; id <= MMB_BACKEND_OPENACC; id++) {
         mmbBackendInfo info = MMB_BACKEND_INFO_INIT;
         mmbError error = mmb_backend_get_info((mmbBackend)id, &info);
         SUITE_CHECK(error == MMB_OK, "%d: %s", id, mmb_error_detail());
@@ -86,7 +86,7 @@ static void test_backend_info_knows_the_users_backends(void)
 static void test_backend_info_refuses_what_is_no_backend(void)
 {
     mmbBackendInfo info = MMB_BACKEND_INFO_INIT;
-    static const int ids[] = {MMB_BACKEND_DEFAULT, MMB_BACKEND_OPENCL_SVM + 1,
+    static const int ids[] = {MMB_BACKEND_DEFAULT, MMB_BACKEND_OPENACC + 1,
                               MMB_BACKEND_USER + 1000, -1};
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++)
         SUITE_CHECK(mmb_backend_get_info((mmbBackend)ids[i], &info) == MMB_INVALID_ARG, "%d",

@@ -10,10 +10,10 @@
 static void test_backend_names(void)
 {
     static const char *const names[] = {
-        "DEFAULT", "MALLOC",      "MMAP",     "SHM",          "ARRAY",     "NUMA",
-        "MEMKIND", "FILE",        "CUDA",     "CUDA_MANAGED", "CUDA_HOST", "CUDA_SHM",
-        "HIP",     "HIP_MANAGED", "HIP_HOST", "HIP_SHM",      "OPENCL",    "OPENCL_SVM"};
-    static const int none[] = {-1, 18, 63, MMB_BACKEND_USER, MMB_BACKEND_MAX};
+        "DEFAULT",  "MALLOC",  "MMAP",         "SHM",        "ARRAY",    "NUMA", "MEMKIND",
+        "FILE",     "CUDA",    "CUDA_MANAGED", "CUDA_HOST",  "CUDA_SHM", "HIP",  "HIP_MANAGED",
+        "HIP_HOST", "HIP_SHM", "OPENCL",       "OPENCL_SVM", "OPENACC"};
+    static const int none[] = {-1, 19, 63, MMB_BACKEND_USER, MMB_BACKEND_MAX};
     for (size_t i = 0; i < N_ROWS(names); i++)
         CU_ASSERT_STRING_EQUAL(mmb_backend_name((mmbBackend)i), names[i]);
     for (size_t i = 0; i < N_ROWS(none); i++)

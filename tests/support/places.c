@@ -17,6 +17,7 @@ static const struct place all[] = {
     {"hip shm", MMB_DRAM, MMB_GPU_HIP, MMB_BACKEND_HIP_SHM},
     {"opencl", MMB_GDRAM, MMB_OPENCL, MMB_BACKEND_OPENCL},
     {"opencl svm", MMB_GDRAM, MMB_OPENCL, MMB_BACKEND_OPENCL_SVM},
+    {"openacc", MMB_GDRAM, MMB_OPENACC, MMB_BACKEND_OPENACC},
 };
 
 struct place places[PLACES_MAX];

@@ -56,5 +56,5 @@ done
 tap_run 'a sanitizer that no compiler has stops configure' \
     refuses 'cannot build with' --enable-sanitizer=astrology
 tap_run 'the optional parts may be refused' shows '^    cuda +no +no +(no|later release)' \
-    --without-numa --without-memkind --without-cuda --without-hip --without-opencl
+    --without-numa --without-memkind --without-cuda --without-hip --without-opencl --without-openacc
 tap_done

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Finds OpenACC's runtime (runtime.h). Owns the table of its functions, which is written once,
+ * under the library's mutex, and read ever after. */
+#include "layers/openacc/runtime.h"
+#include "layers/gpu/library.h"
+
+struct mmb_openacc_runtime mmb_openacc;
+
+/* Its calls give no codes: what fails, fails without a word. */
+static const char *error_text(int code, char text[MMB_GPU_TEXT_BYTES])
+{
+    return mmb_gpu_text(text, code, NULL, NULL);
+}
+
+static int count(int *out_n_devices, const char **out_what)
+{
+    *out_what = "acc_get_num_devices";
+    *out_n_devices = mmb_openacc.get_num_devices(mmb_openacc.get_device_type());
+    return 0;
+}
+
+static const struct mmb_gpu_symbol symbols[] = {
+    {"acc_get_device_type", &mmb_openacc.get_device_type},
+    {"acc_get_num_devices", &mmb_openacc.get_num_devices},
+    {"acc_get_device_num", &mmb_openacc.get_device_num},
+    {"acc_set_device_num", &mmb_openacc.set_device_num},
+    {"acc_malloc", &mmb_openacc.allocate},
+    {"acc_free", &mmb_openacc.free},
+    {"acc_memcpy_to_device", &mmb_openacc.copy_in},
+    {"acc_memcpy_from_device", &mmb_openacc.copy_out},
+};
+
+static struct mmb_gpu_library library = {
+    .backend = "openacc",
+    .variable = "MMB_OPENACC_LIBRARY",
+    .file = "libgomp.so.1",
+    .symbols = symbols,
+    .n_symbols = sizeof symbols / sizeof symbols[0],
+    .count = count,
+    .error_text = error_text,
+    .mutex = MMB_MUTEX_INIT,
+};
+
+mmbError mmb_openacc_load(size_t *out_n_devices)
+{
+    return mmb_gpu_library_load(&library, out_n_devices);
+}
