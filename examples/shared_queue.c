@@ -74,7 +74,8 @@ static mmbMemInterface *open_heap(mmbShmMode mode, struct queue **queue)
 
 /* [consume] */
 /* A place is emptied only after its message was read: a consumer that dies in between leaves it to
- * the next one. One that dies after it leaves an empty place that was sent already. */
+ * the next one. One that dies after it leaves a place that is empty although it was sent, or that
+ * has a later message by now. */
 static void consume(void)
 {
     struct queue *queue;
@@ -82,15 +83,16 @@ static void consume(void)
     uint64_t next = mmb_atomic_offset_load(&queue->received).value;
     while (next < N_MESSAGES) {
         mmbAtomicOffset *place = &queue->places[next % N_PLACES];
-        mmbOffset offset = mmb_atomic_offset_load(place);
         mmbOffset done = {next + 1};
-        if (mmb_offset_is_null(offset) && mmb_atomic_offset_load(&queue->sent).value <= next) {
+        /* Only then: a message that comes after the place was looked at must not count as taken. */
+        if (mmb_atomic_offset_load(&queue->sent).value <= next) {
             sched_yield();
             continue;
         }
-        if (!mmb_offset_is_null(offset)) {
-            struct message *message = mmb_shared_range(interface, offset, sizeof *message);
-            EXPECT(message && message->number == next);
+        mmbOffset offset = mmb_atomic_offset_load(place);
+        struct message *message = mmb_shared_range(interface, offset, sizeof *message);
+        EXPECT(mmb_offset_is_null(offset) || (message && message->number >= next));
+        if (message && message->number == next) {
             mmb_atomic_offset_store(place, MMB_OFFSET_NULL);
             CHECK(mmb_free_ptr(interface, message));
         }

@@ -93,7 +93,7 @@ lacks() {
 start() {
     case $1 in
     mpi_*) two_ranks "$MMB_BUILDDIR/examples/$1" ;;
-    *) "$MMB_BUILDDIR/examples/$1" ;;
+    *) timeout 120 "$MMB_BUILDDIR/examples/$1" ;;
     esac
 }
 
