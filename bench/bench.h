@@ -16,6 +16,7 @@ enum bench_way {
     BENCH_MALLOC,    /* malloc and free, whoever was preloaded */
     BENCH_MMB,       /* mmb_allocate and mmb_free */
     BENCH_BUMP,      /* a bump pointer, inlined */
+    BENCH_PLACED,    /* malloc and free of a program that mmb-run runs */
     BENCH_N_WAYS
 };
 
@@ -31,6 +32,7 @@ enum bench_group {
     BENCH_REGISTERED = 128, /* libmmb with its chunks registered for DMA */
     BENCH_NETWORKS = 256,   /* the same with the network libraries */
     BENCH_EACH_TIME = 512,  /* a buffer registered each time */
+    BENCH_RUN = 1024,       /* mmb-run */
     BENCH_GENERAL = BENCH_PEERS | BENCH_LOCAL | BENCH_PAGES
 };
 

@@ -100,6 +100,7 @@ const struct bench_contender bench_contenders[] = {
     EACH_TIME("libfabric", "libfabric"),
     EACH_TIME("ucx", "UCX"),
     EACH_TIME("mpi", "MPI"),
+    {.name = "mmb-run", .title = "mmb-run", .way = BENCH_PLACED, .group = BENCH_RUN},
     {.name = "stack",
      .title = "libmmb stack",
      MMB,

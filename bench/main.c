@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bench/child.h"
+#include "bench/program.h"
 #include "bench/report.h"
 #include "bench/runner.h"
 
@@ -131,6 +132,8 @@ static void serve_parent(int argc, char **argv)
 {
     size_t contender = argc > 2 ? bench_find_contender(argv[argc == 5 ? 3 : 2]) : SIZE_MAX;
 
+    if (argc == 3 && strcmp(argv[1], BENCH_PROGRAM_THREADS) == 0)
+        bench_program_threads(argv[2]);
     if (argc == 3 && strcmp(argv[1], "--identify") == 0 && contender != SIZE_MAX)
         bench_child_identify(&bench_contenders[contender]);
     if (argc == 5 && strcmp(argv[1], "--measure") == 0 && contender != SIZE_MAX) {

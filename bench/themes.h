@@ -40,6 +40,10 @@ BENCH_BY_STACK(unwind);
 /* full.c; parameter: how full the space is kept, in thousandths. */
 bench_function mmb_full;
 
+/* program.c; parameter: which one. */
+bench_function malloc_program, placed_program;
+enum bench_programs { BENCH_PYTHON, BENCH_SORT, BENCH_THREADS };
+
 /* lookup.c, region.c, copy.c, start.c, steady.c */
 BENCH_BY_REFERENCE(find);
 BENCH_BY_REFERENCE(region);

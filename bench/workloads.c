@@ -43,6 +43,13 @@
         .run = {[BENCH_MMB] = mmb_full}, .groups = BENCH_LOCAL | BENCH_PAGES, SIZES(16, 1024),     \
         .n_live = 10000, .ops = 2000000, .least_ops = 40000, .parameter = thousandths              \
     }
+#define PROGRAM(word, text, which, n)                                                              \
+    {                                                                                              \
+        .name = "run-" word, .title = text,                                                        \
+        .run = {[BENCH_MALLOC] = malloc_program, [BENCH_PLACED] = placed_program},                 \
+        .groups = BENCH_PEERS | BENCH_RUN, .is_bare = true, .ops = n, .least_ops = 2000,           \
+        .parameter = which                                                                         \
+    }
 #define COPY(word, text, n_bytes, n)                                                               \
     {                                                                                              \
         .name = "copy-" word, .title = "Copy of " text, BY_REFERENCE(copy_between),                \
@@ -184,6 +191,9 @@ const struct bench_workload bench_workloads[] = {
      SIZES(64 * KIB, 64 * KIB),
      .ops = 20000,
      .least_ops = 200},
+    PROGRAM("python", "python3, arrays of up to 200 KB", BENCH_PYTHON, 50000),
+    PROGRAM("sort", "sort, 2 threads", BENCH_SORT, 400000),
+    PROGRAM("threads", "Program with 2 threads, 16 B..256 KiB", BENCH_THREADS, 1000000),
     COPY("64", "64 B", 64, 20000000),
     COPY("64k", "64 KiB", 64 * KIB, 50000),
     COPY("1m", "1 MiB", MIB, 2000),

@@ -10,7 +10,6 @@
  * Takes no lock. What the library and hwloc allocate while they work for us (`inside`) goes to the
  * C library, and so does what other threads want while one of them starts the library: waiting
  * there could deadlock with locks that the program holds. */
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -23,78 +22,9 @@
 #include <string.h>
 #include <unistd.h>
 #include <mmb.h>
+#include "tools/preload.h"
 
-#define EXPORT      __attribute__((visibility("default")))
-#define ARENA_BYTES ((size_t)16384)
-
-/* ---- the C library's own ---- */
-
-static struct {
-    void *(*malloc)(size_t);
-    void *(*calloc)(size_t, size_t);
-    void *(*realloc)(void *, size_t);
-    void *(*memalign)(size_t, size_t);
-    size_t (*usable)(void *);
-    void (*free)(void *);
-    atomic_bool is_known;
-} libc;
-
-/* Serves what dlsym itself allocates while it looks for malloc. Never given back. */
-static struct {
-    _Alignas(16) char bytes[ARENA_BYTES];
-    atomic_size_t used;
-} arena;
-
-static bool in_arena(const void *ptr)
-{
-    return (uintptr_t)ptr - (uintptr_t)arena.bytes < ARENA_BYTES;
-}
-
-static void *arena_malloc(size_t n_bytes)
-{
-    size_t rounded = (n_bytes + 15) & ~(size_t)15;
-    if (rounded < n_bytes || rounded > ARENA_BYTES)
-        return NULL;
-    size_t start = atomic_fetch_add(&arena.used, rounded);
-    return start > ARENA_BYTES - rounded ? NULL : arena.bytes + start;
-}
-
-static void *symbol(const char *name)
-{
-    void *found = dlsym(RTLD_NEXT, name);
-    static const char message[] = "libmmb-preload: the C library has no malloc family\n";
-    if (!found) {
-        if (write(STDERR_FILENO, message, sizeof message - 1) < 0)
-            _exit(126);
-        _exit(127);
-    }
-    return found;
-}
-
-/* False while the calling thread, or another before there can be two, looks them up. */
-static bool has_libc(void)
-{
-    static __thread bool is_looking __attribute__((tls_model("initial-exec")));
-    if (__builtin_expect(atomic_load_explicit(&libc.is_known, memory_order_acquire), true))
-        return true;
-    if (is_looking)
-        return false;
-    is_looking = true;
-    *(void **)&libc.calloc = symbol("calloc");
-    *(void **)&libc.realloc = symbol("realloc");
-    *(void **)&libc.memalign = symbol("memalign");
-    *(void **)&libc.usable = symbol("malloc_usable_size");
-    *(void **)&libc.free = symbol("free");
-    *(void **)&libc.malloc = symbol("malloc");
-    is_looking = false;
-    atomic_store_explicit(&libc.is_known, true, memory_order_release);
-    return true;
-}
-
-static void *libc_malloc(size_t n_bytes)
-{
-    return has_libc() ? libc.malloc(n_bytes) : arena_malloc(n_bytes);
-}
+#define EXPORT __attribute__((visibility("default")))
 
 /* ---- the interface ---- */
 
@@ -194,27 +124,40 @@ static void start(void)
     inside = false;
 }
 
-/* Whether a block of this size is ours to serve. */
-static bool is_wanted(size_t n_bytes)
+/* Most blocks are too small, and that is all that is asked for them. */
+static inline bool is_small(size_t n_bytes)
 {
-    if (n_bytes < atomic_load_explicit(&min_bytes, memory_order_relaxed) || inside)
+    return __builtin_expect(n_bytes < atomic_load_explicit(&min_bytes, memory_order_relaxed), 1);
+}
+
+/* Whether a block that is large enough is ours to serve. */
+static bool may_serve(void)
+{
+    if (inside)
         return false;
     if (atomic_load_explicit(&state, memory_order_acquire) == UNUSED)
         start();
     return atomic_load_explicit(&state, memory_order_acquire) == READY;
 }
 
-static bool is_ours(const void *ptr)
+/* Surely of the C library: outside all that was given from here, as NULL is. */
+static inline bool is_outside(const void *ptr)
 {
     uintptr_t address = (uintptr_t)ptr;
-    if (address < atomic_load_explicit(&lowest, memory_order_relaxed) ||
-        address > atomic_load_explicit(&highest, memory_order_relaxed))
-        return false;
-    return mmb_contains_ptr(atomic_load(&interface), ptr);
+    return __builtin_expect(address < atomic_load_explicit(&lowest, memory_order_relaxed) ||
+                                address > atomic_load_explicit(&highest, memory_order_relaxed),
+                            1);
+}
+
+/* Of what is not outside. The arena may be in use before there is an interface. */
+static bool is_ours(const void *ptr)
+{
+    mmbMemInterface *serving = atomic_load(&interface);
+    return serving && mmb_contains_ptr(serving, ptr);
 }
 
 /* The bounds only widen. A thread that gets the pointer got it through some ordering of its own. */
-static void *note(void *ptr)
+void *preload_note(void *ptr)
 {
     uintptr_t address = (uintptr_t)ptr;
     uintptr_t seen = atomic_load_explicit(&lowest, memory_order_relaxed);
@@ -236,7 +179,7 @@ static void *place(size_t n_bytes, size_t alignment, bool zero)
                                  : mmb_malloc(interface, n_bytes);
     inside = false;
     errno = saved;
-    return note(ptr);
+    return preload_note(ptr);
 }
 
 static void *refuse(void)
@@ -259,33 +202,44 @@ static void release(void *ptr)
 
 /* ---- the family ---- */
 
+static __attribute__((noinline)) void *malloc_large(size_t n_bytes)
+{
+    if (!may_serve())
+        return LIBC(malloc)(n_bytes);
+    void *ptr = place(n_bytes, 16, false);
+    return ptr ? ptr : libc_serves_rest ? LIBC(malloc)(n_bytes) : refuse();
+}
+
 EXPORT void *malloc(size_t n_bytes)
 {
-    if (!is_wanted(n_bytes))
-        return libc_malloc(n_bytes);
-    void *ptr = place(n_bytes, 16, false);
-    return ptr ? ptr : libc_serves_rest ? libc.malloc(n_bytes) : refuse();
+    return is_small(n_bytes) ? LIBC(malloc)(n_bytes) : malloc_large(n_bytes);
+}
+
+static __attribute__((noinline)) void *calloc_large(size_t count, size_t n_bytes)
+{
+    size_t total;
+    if (__builtin_mul_overflow(count, n_bytes, &total))
+        return refuse();
+    if (!may_serve())
+        return LIBC(calloc)(count, n_bytes);
+    void *ptr = place(total, 16, true);
+    return ptr ? ptr : libc_serves_rest ? LIBC(calloc)(count, n_bytes) : refuse();
 }
 
 EXPORT void *calloc(size_t count, size_t n_bytes)
 {
     size_t total;
-    if (__builtin_mul_overflow(count, n_bytes, &total))
-        return refuse();
-    if (!has_libc())
-        return arena_malloc(total); /* used once, so it is zero */
-    if (!is_wanted(total))
-        return libc.calloc(1, total);
-    void *ptr = place(total, 16, true);
-    return ptr ? ptr : libc_serves_rest ? libc.calloc(1, total) : refuse();
+    if (!__builtin_mul_overflow(count, n_bytes, &total) && is_small(total))
+        return LIBC(calloc)(count, n_bytes);
+    return calloc_large(count, n_bytes);
 }
 
 static void *aligned(size_t alignment, size_t n_bytes)
 {
-    if (!is_wanted(n_bytes))
-        return has_libc() ? libc.memalign(alignment, n_bytes) : NULL;
+    if (is_small(n_bytes) || !may_serve())
+        return LIBC(memalign)(alignment, n_bytes);
     void *ptr = place(n_bytes, alignment, false);
-    return ptr ? ptr : libc_serves_rest ? libc.memalign(alignment, n_bytes) : refuse();
+    return ptr ? ptr : libc_serves_rest ? LIBC(memalign)(alignment, n_bytes) : refuse();
 }
 
 static bool is_power_of_two(size_t n)
@@ -332,29 +286,36 @@ EXPORT void *pvalloc(size_t n_bytes)
     return aligned(page, n_bytes ? (n_bytes + page - 1) / page * page : page);
 }
 
-EXPORT void free(void *ptr)
+static __attribute__((noinline)) void free_inside(void *ptr)
 {
-    if (!ptr || in_arena(ptr))
+    if (preload_arena_bytes(ptr))
         return;
     if (is_ours(ptr))
         release(ptr);
-    else if (has_libc())
-        libc.free(ptr);
+    else
+        LIBC(free)(ptr);
+}
+
+EXPORT void free(void *ptr)
+{
+    if (is_outside(ptr))
+        LIBC(free)(ptr);
+    else
+        free_inside(ptr);
 }
 
 EXPORT size_t malloc_usable_size(void *ptr)
 {
-    if (!ptr || in_arena(ptr))
+    if (is_outside(ptr))
+        return LIBC(usable)(ptr);
+    if (preload_arena_bytes(ptr))
         return 0;
-    if (is_ours(ptr))
-        return mmb_usable_size(interface, ptr);
-    return has_libc() ? libc.usable(ptr) : 0;
+    return is_ours(ptr) ? mmb_usable_size(interface, ptr) : LIBC(usable)(ptr);
 }
 
 /* From one owner to the other, or out of the arena. */
-static void *move(void *ptr, size_t old_bytes, size_t n_bytes)
+static void *move(void *ptr, size_t old_bytes, void *fresh, size_t n_bytes)
 {
-    void *fresh = malloc(n_bytes);
     if (!fresh)
         return NULL;
     memcpy(fresh, ptr, old_bytes < n_bytes ? old_bytes : n_bytes);
@@ -362,33 +323,47 @@ static void *move(void *ptr, size_t old_bytes, size_t n_bytes)
     return fresh;
 }
 
-static void *realloc_ours(void *ptr, size_t n_bytes)
+/* A block that has grown large comes over, if there is room; else it stays and grows. */
+static void *realloc_of_libc(void *ptr, size_t n_bytes)
 {
-    if (!is_wanted(n_bytes))
-        return move(ptr, mmb_usable_size(interface, ptr), n_bytes);
-    int saved = errno;
-    inside = true;
-    void *fresh = mmb_realloc(interface, ptr, n_bytes);
-    inside = false;
-    errno = saved;
-    return fresh ? note(fresh) : move(ptr, mmb_usable_size(interface, ptr), n_bytes);
+    if (is_small(n_bytes) || !may_serve())
+        return LIBC(realloc)(ptr, n_bytes);
+    void *fresh = place(n_bytes, 16, false);
+    if (!fresh)
+        return libc_serves_rest ? LIBC(realloc)(ptr, n_bytes) : refuse();
+    return move(ptr, LIBC(usable)(ptr), fresh, n_bytes);
+}
+
+static void *realloc_of_ours(void *ptr, size_t n_bytes)
+{
+    void *fresh = NULL;
+    if (!is_small(n_bytes) && may_serve()) {
+        int saved = errno;
+        inside = true;
+        fresh = preload_note(mmb_realloc(interface, ptr, n_bytes));
+        inside = false;
+        errno = saved;
+    }
+    return fresh ? fresh : move(ptr, mmb_usable_size(interface, ptr), malloc(n_bytes), n_bytes);
+}
+
+static __attribute__((noinline)) void *realloc_inside(void *ptr, size_t n_bytes)
+{
+    if (preload_arena_bytes(ptr))
+        return move(ptr, preload_arena_bytes(ptr), malloc(n_bytes), n_bytes);
+    if (!is_ours(ptr))
+        return realloc_of_libc(ptr, n_bytes);
+    if (n_bytes)
+        return realloc_of_ours(ptr, n_bytes);
+    free(ptr);
+    return NULL;
 }
 
 EXPORT void *realloc(void *ptr, size_t n_bytes)
 {
     if (!ptr)
         return malloc(n_bytes);
-    if (in_arena(ptr))
-        return move(ptr, ARENA_BYTES - (size_t)((char *)ptr - arena.bytes), n_bytes);
-    if (!n_bytes) {
-        free(ptr);
-        return NULL;
-    }
-    if (is_ours(ptr))
-        return realloc_ours(ptr, n_bytes);
-    if (!has_libc())
-        return NULL;
-    return is_wanted(n_bytes) ? move(ptr, libc.usable(ptr), n_bytes) : libc.realloc(ptr, n_bytes);
+    return is_outside(ptr) ? realloc_of_libc(ptr, n_bytes) : realloc_inside(ptr, n_bytes);
 }
 
 EXPORT void *reallocarray(void *ptr, size_t count, size_t n_bytes)

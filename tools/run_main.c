@@ -75,12 +75,43 @@ static void check_layers(void)
 {
     const char *layer = getenv("MMB_RUN_LAYER");
     const char *fallback = getenv("MMB_RUN_FALLBACK");
-    if (mmb_init(MMB_INIT_DEFAULT))
+    if (mmb_init_host(MMB_INIT_DEFAULT))
         die("%s", mmb_error_detail());
     check_layer(layer ? layer : "HBM");
     if (fallback && *fallback && strcmp(fallback, "none") != 0)
         check_layer(fallback);
     mmb_finalize();
+}
+
+/* Where the installed library is when this program was moved with it: the folders that its own path
+ * and MMB_BINDIR end in alike are the installation's, and what is before them was replaced. False:
+ * it was not installed. */
+static bool find_moved(char *path, size_t n_bytes)
+{
+    char own[4096];
+    ssize_t length = readlink("/proc/self/exe", own, sizeof own - 1);
+    char *slash = length < 0 ? NULL : memrchr(own, '/', (size_t)length);
+    if (!slash)
+        return false;
+    size_t n_own = (size_t)(slash - own), n_bin = strlen(MMB_BINDIR), same = 0;
+    for (size_t i = 1; i <= n_own && i <= n_bin && own[n_own - i] == MMB_BINDIR[n_bin - i]; i++)
+        if (own[n_own - i] == '/')
+            same = i;
+    size_t n_prefix = n_bin - same;
+    if (same == 0 || strncmp(MMB_BINDIR, MMB_LIBDIR, n_prefix) != 0)
+        return false;
+    int written = snprintf(path, n_bytes, "%.*s%s/libmmb-preload.so", (int)(n_own - same), own,
+                           &MMB_LIBDIR[n_prefix]);
+    return written > 0 && (size_t)written < n_bytes && access(path, R_OK) == 0;
+}
+
+static const char *find_library(void)
+{
+    static char moved[8192];
+    const char *named = getenv("MMB_RUN_LIBRARY");
+    if (named && *named)
+        return named;
+    return find_moved(moved, sizeof moved) ? moved : MMB_LIBDIR "/libmmb-preload.so";
 }
 
 /* Before whatever the user preloads already. */
@@ -135,14 +166,13 @@ int main(int argc, char **argv)
         {"fallback", required_argument, NULL, 'f'}, {"strategy", required_argument, NULL, 's'},
         {"stats", no_argument, NULL, 't'},          {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'v'},        {NULL, 0, NULL, 0}};
-    const char *library = getenv("MMB_RUN_LIBRARY");
     int option;
     while ((option = getopt_long(argc, argv, "+", options, NULL)) != -1)
         take_option(option);
     if (optind == argc)
         take_option('?');
     check_layers();
-    preload(library ? library : MMB_LIBDIR "/libmmb-preload.so");
+    preload(find_library());
     execvp(argv[optind], argv + optind);
     int errnum = errno;
     fprintf(stderr, "mmb-run: %s: %s\n", argv[optind], strerror(errnum));

@@ -78,6 +78,26 @@ PROJECT
         cmake --build "$tap_dir/project/b" && LD_LIBRARY_PATH=$(dirname "$library") "$tap_dir/project/b/program"
 }
 
+# places MMB-RUN: it finds the library to preload by itself, below whatever folder both are.
+places() {
+    (
+        unset MMB_RUN_LIBRARY
+        LD_LIBRARY_PATH=$(dirname "$library") "$1" --layer DRAM --stats sort --buffer-size=8M /etc/passwd 2>&1 >/dev/null |
+            tee "$tap_dir/said"
+    )
+    grep -q '^mmb-run: DRAM: [1-9]' "$tap_dir/said"
+}
+
+installed_mmb_run_places() {
+    places "$(find "$stage" -path '*/bin/mmb-run')"
+}
+
+moved_mmb_run_places() {
+    prefix=$(dirname "$(dirname "$(find "$stage" -path '*/bin/mmb-run')")")
+    rm -rf "$tap_dir/moved" && cp -R "$prefix" "$tap_dir/moved" && rm "$(find "$prefix" -name libmmb-preload.so)" &&
+        places "$tap_dir/moved/bin/mmb-run"
+}
+
 refuses_another_version() {
     for version in 99.0 0.99; do
         ! with_cmake $version >"$tap_dir/refusal" 2>&1 && grep -q 'not accepted' "$tap_dir/refusal" || return 1
@@ -85,6 +105,12 @@ refuses_another_version() {
 }
 
 tap_run 'make install' installs
+if test -n "$(find "$stage" -name libmmb-preload.so)" && "$MMB_BUILDDIR/tools/mmb-info" --json | grep -q '"name":"DRAM"'; then
+    tap_run 'mmb-run as it is installed' installed_mmb_run_places
+    tap_run 'mmb-run with its prefix moved' moved_mmb_run_places
+else
+    tap_skip 'mmb-run as it is installed' 'it has no library to preload, or no discovery'
+fi
 for tool in g++ cmake pkg-config; do
     command -v $tool >/dev/null || missing=$tool
 done

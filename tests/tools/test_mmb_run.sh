@@ -109,6 +109,12 @@ help_goes_to_stdout() {
     "$run" --help | grep -q '^usage: mmb-run' && "$run" --version | grep -q "^mmb-run ${MMB_VERSION:-0}"
 }
 
+# A thousand short processes must not start GPU drivers.
+loads_no_driver() {
+    placed python3 -c 'x = bytes(1 << 20); print(open("/proc/self/maps").read())' && grep -q libmmb "$tap_dir/out" &&
+        ! grep -E 'libcuda|libnvidia|libamdhip|libLLVM|libpocl' "$tap_dir/out"
+}
+
 passes_status_and_arguments() {
     "$run" --layer DRAM sh -c 'test "$1" = --layer && exit 42' sh --layer
     test $? -eq 42
@@ -131,6 +137,7 @@ tap_run 'the same straight from the backend' user_placed --strategy PASSTHROUGH
 tap_run 'the same with almost every block placed' user_placed --min-size 256
 with python3 'python3 with threads and a subprocess' python_runs
 tap_run 'sort' sort_sorts
+with python3 'no driver of a device is loaded' loads_no_driver
 with gcc 'gcc with its processes' gcc_compiles
 with python3 'the smallest size' min_size_counts
 tap_run 'a program without large blocks' nothing_large_starts_nothing
