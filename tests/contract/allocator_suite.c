@@ -2,6 +2,7 @@
 /* See allocator_suite.h. Owns the fixture of the promise that runs. */
 #include "tests/contract/allocator_suite.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "interfaces/size_class.h"
 
@@ -15,19 +16,49 @@ const char *allocator_name(const struct allocator_subject *subject)
 {
     static char name[64];
     snprintf(name, sizeof name, "%s over %s%s", mmb_strategy_name(subject->strategy),
-             lab_memory_names[subject->memory],
+             subject->place ? subject->place->name : lab_memory_names[subject->memory],
              subject->flags & MMB_INTERFACE_FINDABLE ? ", findable" : "");
     return name;
 }
 
+static mmbMemSpace *place_space(const struct place *place, size_t limit)
+{
+    mmbMemSpaceConfig config = MMB_MEMSPACE_CONFIG_DEFAULT;
+    config.size_opts.action = limit == MMB_NO_LIMIT ? MMB_SIZE_ANY : MMB_SIZE_SET;
+    config.size_opts.mem_size = limit;
+    mmbMemSpace *space = NULL;
+    mmbError error = mmb_register_memory(place->layer, place->context, &config, &space);
+    SUITE_CHECK(error == MMB_OK, "%s: %s", place->name, mmb_error_detail());
+    CU_ASSERT_EQUAL_FATAL(error, MMB_OK);
+    return space;
+}
+
+/* Another interface like the subject's, in the same space. */
+static mmbMemInterface *another(const struct allocator_subject *subject, mmbMemSpace *space,
+                                uint64_t flags)
+{
+    if (!subject->place)
+        return lab_interface(space, subject->strategy, subject->memory, flags);
+    mmbMemInterfaceConfig config = MMB_MEMINTERFACE_CONFIG_DEFAULT;
+    mmbMemInterface *interface = NULL;
+    config.backend = subject->place->backend;
+    config.strategy = subject->strategy;
+    config.flags = flags;
+    mmbError error = mmb_create_interface(space, &config, &interface);
+    SUITE_CHECK(error == MMB_OK, "%s: %s", allocator_name(subject), mmb_error_detail());
+    CU_ASSERT_EQUAL_FATAL(error, MMB_OK);
+    return interface;
+}
+
 static void run(const struct allocator_subject *subject, size_t limit, allocator_promise promise)
 {
+    const struct place *place = subject->place;
     struct allocator_fixture fixture = {.subject = subject};
-    fixture.space = lab_space(limit);
-    fixture.interface =
-        lab_interface(fixture.space, subject->strategy, subject->memory, subject->flags);
-    fixture.is_bounded = subject->memory == LAB_ARRAY;
+    fixture.space = place ? place_space(place, limit) : lab_space(limit);
+    fixture.interface = another(subject, fixture.space, subject->flags);
+    fixture.is_bounded = !place && subject->memory == LAB_ARRAY;
     fixture.is_stack = subject->strategy == MMB_STRATEGY_STACK;
+    fixture.has_pointers = !place || place->backend != MMB_BACKEND_OPENCL;
     promise(&fixture);
     mmbError error = mmb_destroy_space(fixture.space);
     ALLOCATOR_CHECK(&fixture, error == MMB_OK, "destroy_space: %s", mmb_error_detail());
@@ -38,10 +69,44 @@ void allocator_suite_each(size_t limit, allocator_promise promise)
     for (size_t s = 0; s < sizeof strategies / sizeof strategies[0]; s++)
         for (int memory = 0; memory < LAB_MEMORIES; memory++)
             for (int findable = 0; findable < 2; findable++) {
-                const struct allocator_subject subject = {strategies[s], (enum lab_memory)memory,
-                                                          findable ? MMB_INTERFACE_FINDABLE : 0};
+                const struct allocator_subject subject = {.strategy = strategies[s],
+                                                          .memory = (enum lab_memory)memory,
+                                                          .flags = findable ? MMB_INTERFACE_FINDABLE
+                                                                            : 0};
                 run(&subject, limit, promise);
             }
+}
+
+void allocator_suite_each_place(size_t limit, allocator_promise promise)
+{
+    size_t n_run = 0;
+    for (size_t p = 0; p < n_places; p++) {
+        if (places[p].context == MMB_CPU)
+            continue;
+        for (size_t s = 0; s < sizeof strategies / sizeof strategies[0]; s++, n_run++) {
+            const struct allocator_subject subject = {.strategy = strategies[s],
+                                                      .place = &places[p],
+                                                      .flags =
+                                                          (p + s) % 2 ? MMB_INTERFACE_FINDABLE : 0};
+            run(&subject, limit, promise);
+        }
+    }
+    if (n_run == 0)
+        suite_skip("no runtime of a device is here");
+}
+
+/* Where an object begins, as the device aligns it. */
+static uintptr_t start_of(const struct allocator_fixture *fixture, const mmbAllocationInfo *info)
+{
+    return fixture->has_pointers ? (uintptr_t)info->native : info->native_offset;
+}
+
+/* Objects without pointers are aligned as their device promises and no better. */
+static size_t highest_alignment(const struct allocator_fixture *fixture, size_t wish)
+{
+    mmbMemInterfaceInfo info = MMB_MEMINTERFACE_INFO_INIT;
+    CU_ASSERT_EQUAL_FATAL(mmb_interface_get_info(fixture->interface, &info), MMB_OK);
+    return fixture->has_pointers || wish < info.min_alignment ? wish : info.min_alignment;
 }
 
 /* ---- groups of blocks ---- */
@@ -92,7 +157,8 @@ static void add_size(struct group *group, size_t n_bytes)
     mmbAllocationInfo info = lab_info(block);
     ALLOCATOR_CHECK(fixture, info.n_bytes == n_bytes && info.usable_bytes >= n_bytes,
                     "%zu B: n_bytes %zu, usable %zu", n_bytes, info.n_bytes, info.usable_bytes);
-    ALLOCATOR_CHECK(fixture, (uintptr_t)info.native % 16 == 0, "%zu B at %p", n_bytes, info.native);
+    ALLOCATOR_CHECK(fixture, start_of(fixture, &info) % 16 == 0, "%zu B at %p", n_bytes,
+                    info.native);
     add(group, block);
 }
 
@@ -115,10 +181,11 @@ void allocator_serves_every_size(struct allocator_fixture *fixture)
 static void add_aligned(struct group *group, size_t n_bytes, size_t alignment)
 {
     struct allocator_fixture *fixture = group->fixture;
+    alignment = highest_alignment(fixture, alignment);
     mmbAllocation *block = lab_new_aligned(fixture->interface, n_bytes, alignment);
     mmbAllocationInfo info = lab_info(block);
-    ALLOCATOR_CHECK(fixture, (uintptr_t)info.native % alignment == 0, "%zu B aligned to %zu at %p",
-                    n_bytes, alignment, info.native);
+    ALLOCATOR_CHECK(fixture, start_of(fixture, &info) % alignment == 0,
+                    "%zu B aligned to %zu at %p", n_bytes, alignment, info.native);
     ALLOCATOR_CHECK(fixture, !info.ptr || info.ptr == info.native, "ptr %p, native %p", info.ptr,
                     info.native);
     ALLOCATOR_CHECK(fixture, info.alignment >= alignment && info.usable_bytes >= n_bytes,
@@ -160,7 +227,8 @@ void allocator_keeps_contents_through_reallocate(struct allocator_fixture *fixtu
     static const size_t sizes[] = {1,     100,   16,     17,    300,    4096, 4097,           65536,
                                    65537, 70000, 200000, 30000, 262144, 1000, (1u << 24) + 1, 5};
     for (size_t alignment = 16; alignment <= 4096; alignment *= 16) {
-        mmbAllocation *block = lab_new_aligned(fixture->interface, 40, alignment);
+        size_t wish = highest_alignment(fixture, alignment);
+        mmbAllocation *block = lab_new_aligned(fixture->interface, 40, wish);
         mmbAllocation *neighbour = lab_new(fixture->interface, 40);
         size_t n_bytes = 40;
         lab_fill(neighbour, 99);
@@ -174,7 +242,7 @@ void allocator_keeps_contents_through_reallocate(struct allocator_fixture *fixtu
             ALLOCATOR_CHECK(fixture, n_bytes == sizes[i] && lab_is_filled(block, kept, i),
                             "to %zu B: has %zu, contents lost", sizes[i], n_bytes);
             mmbAllocationInfo info = lab_info(block);
-            ALLOCATOR_CHECK(fixture, (uintptr_t)info.native % alignment == 0,
+            ALLOCATOR_CHECK(fixture, start_of(fixture, &info) % wish == 0,
                             "to %zu B: alignment %zu is lost", sizes[i], alignment);
         }
         ALLOCATOR_CHECK(fixture, lab_is_filled(neighbour, 40, 99), "alignment %zu: a neighbour",
@@ -186,6 +254,27 @@ void allocator_keeps_contents_through_reallocate(struct allocator_fixture *fixtu
     }
 }
 
+/* The first n_bytes, all with one value. */
+static void set(const mmbAllocation *block, int value, size_t n_bytes)
+{
+    unsigned char *bytes = malloc(n_bytes);
+    memset(bytes, value, n_bytes);
+    lab_write(block, bytes, n_bytes);
+    free(bytes);
+}
+
+/* Those of the first n_bytes that are not 0. */
+static size_t count_set(const mmbAllocation *block, size_t n_bytes)
+{
+    unsigned char *bytes = malloc(n_bytes);
+    size_t n_set = 0;
+    lab_read(block, bytes, n_bytes);
+    for (size_t i = 0; i < n_bytes; i++)
+        n_set += bytes[i] != 0;
+    free(bytes);
+    return n_set;
+}
+
 void allocator_spares_neighbours_of_a_shrinking_block(struct allocator_fixture *fixture)
 {
     mmbAllocation *blocks[16];
@@ -195,9 +284,9 @@ void allocator_spares_neighbours_of_a_shrinking_block(struct allocator_fixture *
     }
     for (unsigned int i = 0; i < 16; i += 2) {
         CU_ASSERT_EQUAL(mmb_reallocate(blocks[i], 8), MMB_OK);
-        memset(lab_bytes(blocks[i]), 0xee, 8);
+        set(blocks[i], 0xee, 8);
         mmbAllocation *more = lab_new(fixture->interface, 900);
-        memset(lab_bytes(more), 0xdd, 900);
+        set(more, 0xdd, 900);
         lab_free(more);
     }
     for (unsigned int i = 1; i < 16; i += 2)
@@ -211,17 +300,14 @@ void allocator_zeroes_when_asked(struct allocator_fixture *fixture)
     static const size_t sizes[] = {1, 64, 5000, 300000};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         mmbAllocation *dirty = lab_new(fixture->interface, sizes[i]);
-        memset(lab_bytes(dirty), 0xff, sizes[i]);
+        set(dirty, 0xff, sizes[i]);
         lab_free(dirty);
         mmbAllocateOptions options = MMB_ALLOCATE_OPTIONS_INIT;
         options.zero = true;
         mmbAllocation *block = NULL;
         CU_ASSERT_EQUAL_FATAL(mmb_allocate_opts(sizes[i], fixture->interface, &options, &block),
                               MMB_OK);
-        const unsigned char *bytes = lab_bytes(block);
-        size_t n_set = 0;
-        for (size_t k = 0; k < sizes[i]; k++)
-            n_set += bytes[k] != 0;
+        size_t n_set = count_set(block, sizes[i]);
         ALLOCATOR_CHECK(fixture, n_set == 0, "%zu of %zu B are not 0", n_set, sizes[i]);
         lab_free(block);
     }
@@ -235,19 +321,27 @@ void allocator_tells_provenance(struct allocator_fixture *fixture)
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         mmbAllocation *block = lab_new(fixture->interface, sizes[i]);
         mmbAllocationInfo info = lab_info(block);
-        bool is_device = fixture->subject->memory == LAB_DEVICE;
+        const struct place *place = fixture->subject->place;
+        bool is_device = !place && fixture->subject->memory == LAB_DEVICE;
         ALLOCATOR_CHECK(fixture, info.interface == fixture->interface, "%p",
                         (void *)info.interface);
         ALLOCATOR_CHECK(fixture, info.space == fixture->space, "%p", (void *)info.space);
-        ALLOCATOR_CHECK(fixture, info.layer == MMB_DRAM && info.context == MMB_CPU, "layer %d",
-                        (int)info.layer);
+        ALLOCATOR_CHECK(fixture,
+                        info.layer == (place ? place->layer : MMB_DRAM) &&
+                            info.context == (place ? place->context : MMB_CPU),
+                        "layer %d", (int)info.layer);
         ALLOCATOR_CHECK(fixture, info.owned && !info.parent && info.parent_offset == 0, "%s",
                         "owned");
-        ALLOCATOR_CHECK(fixture, is_device == !info.ptr, "ptr %p", info.ptr);
+        ALLOCATOR_CHECK(fixture,
+                        place ? !info.ptr || info.ptr == info.native : is_device == !info.ptr,
+                        "ptr %p", info.ptr);
         ALLOCATOR_CHECK(fixture, info.ptr == mmb_allocation_ptr(block), "%s", "ptr");
-        ALLOCATOR_CHECK(fixture, info.native == mmb_device_ptr(block), "%s", "device_ptr");
-        ALLOCATOR_CHECK(fixture, info.native_offset == 0 && info.domain == -1, "domain %d",
-                        info.domain);
+        ALLOCATOR_CHECK(fixture,
+                        mmb_device_ptr(block) == (fixture->has_pointers ? info.native : NULL), "%s",
+                        "device_ptr");
+        ALLOCATOR_CHECK(fixture,
+                        (!fixture->has_pointers || info.native_offset == 0) && info.domain == -1,
+                        "domain %d", info.domain);
         lab_free(block);
     }
 }
@@ -277,7 +371,7 @@ void allocator_shows_everything(struct allocator_fixture *fixture)
     options.label = label;
     mmbAllocation *blocks[4];
     CU_ASSERT_EQUAL_FATAL(mmb_allocate_opts(100, fixture->interface, &options, &blocks[0]), MMB_OK);
-    blocks[1] = lab_new_aligned(fixture->interface, 200, 4096);
+    blocks[1] = lab_new_aligned(fixture->interface, 200, highest_alignment(fixture, 4096));
     blocks[2] = lab_new(fixture->interface, 10);
     blocks[3] = lab_new(fixture->interface, 70000);
     CU_ASSERT_EQUAL(mmb_reallocate(blocks[2], 3000), MMB_OK);
@@ -310,6 +404,8 @@ void allocator_finds_what_is_findable(struct allocator_fixture *fixture)
 {
     static const size_t sizes[] = {1, 100, 5000, 100000, (size_t)1 << 24};
     mmbAllocation *blocks[5], *found = NULL;
+    if (!fixture->has_pointers)
+        return;
     for (size_t i = 0; i < 5; i++)
         blocks[i] = lab_new_aligned(fixture->interface, sizes[i], i % 2 ? 512 : 16);
     for (size_t i = 0; i < 5; i++) {
@@ -362,9 +458,19 @@ void allocator_refuses_what_is_no_handle(struct allocator_fixture *fixture)
     }
 }
 
+/* Memory without pointers gives none. */
+static bool refuses_pointers(struct allocator_fixture *fixture)
+{
+    if (!fixture->has_pointers)
+        ALLOCATOR_CHECK(fixture, !mmb_malloc(fixture->interface, 100), "%s", "gives a pointer");
+    return !fixture->has_pointers;
+}
+
 void allocator_refuses_what_is_no_pointer(struct allocator_fixture *fixture)
 {
     char outside[16] = "";
+    if (refuses_pointers(fixture))
+        return;
     char *ptr = mmb_malloc(fixture->interface, 100);
     CU_ASSERT_PTR_NOT_NULL_FATAL(ptr);
     char *const wrong[] = {ptr + 1, ptr + 50, ptr + 99, outside, (char *)16};
@@ -376,8 +482,7 @@ void allocator_refuses_what_is_no_pointer(struct allocator_fixture *fixture)
         ALLOCATOR_CHECK(fixture, mmb_usable_size(fixture->interface, wrong[i]) == 0, "usable %zu",
                         i);
     }
-    mmbMemInterface *other =
-        lab_interface(fixture->space, fixture->subject->strategy, fixture->subject->memory, 0);
+    mmbMemInterface *other = another(fixture->subject, fixture->space, 0);
     ALLOCATOR_CHECK(fixture, mmb_free_ptr(other, ptr) == MMB_INVALID_ALLOCATION, "%s",
                     "another interface frees it");
     CU_ASSERT_EQUAL(mmb_free_ptr(fixture->interface, ptr), MMB_OK);
@@ -429,12 +534,11 @@ static void check_calloc(struct allocator_fixture *fixture)
     void *ptr = mmb_calloc(fixture->interface, 100, 50);
     mmbAllocation *found = NULL;
     CU_ASSERT_PTR_NOT_NULL_FATAL(ptr);
-    const unsigned char *bytes = ptr;
-    if (fixture->subject->memory == LAB_DEVICE)
-        bytes = (unsigned char *)fake_device_bytes(&lab_device, ptr);
-    size_t n_set = 0;
-    for (size_t i = 0; i < 5000; i++)
-        n_set += bytes[i] != 0;
+    mmbAllocation *wrapped = NULL;
+    CU_ASSERT_EQUAL_FATAL(mmb_allocation_create_wrapped(ptr, 5000, fixture->interface, &wrapped),
+                          MMB_OK);
+    size_t n_set = count_set(wrapped, 5000);
+    lab_free(wrapped);
     ALLOCATOR_CHECK(fixture, n_set == 0, "calloc: %zu B are not 0", n_set);
     bool findable = fixture->subject->flags & MMB_INTERFACE_FINDABLE;
     ALLOCATOR_CHECK(fixture, !mmb_allocation_find(ptr, &found) == findable, "%s", "find");
@@ -443,6 +547,8 @@ static void check_calloc(struct allocator_fixture *fixture)
 
 void allocator_serves_raw_pointers(struct allocator_fixture *fixture)
 {
+    if (refuses_pointers(fixture))
+        return;
     check_calloc(fixture);
     void *ptr = mmb_aligned_alloc(fixture->interface, 1024, 100);
     ALLOCATOR_CHECK(fixture, ptr && (uintptr_t)ptr % 1024 == 0, "aligned_alloc: %p", ptr);

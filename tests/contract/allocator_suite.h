@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <mmb.h>
 #include "tests/support/lab.h"
+#include "tests/support/places.h"
 #include "tests/support/suite.h"
 
 /* What every strategy promises over every memory, through the public functions. Memory that the
@@ -13,6 +14,7 @@
 struct allocator_subject {
     mmbStrategy strategy;
     enum lab_memory memory;
+    const struct place *place; /* NULL: memory says what it is */
     uint64_t flags;
 };
 
@@ -23,6 +25,7 @@ struct allocator_fixture {
     mmbMemInterface *interface;
     bool is_bounded; /* its backend cannot grow */
     bool is_stack;
+    bool has_pointers; /* else the objects of its memory have none: cl_mem */
 };
 
 typedef void (*allocator_promise)(struct allocator_fixture *fixture);
@@ -30,6 +33,8 @@ typedef void (*allocator_promise)(struct allocator_fixture *fixture);
 /* Makes each combination of strategy, memory and flags with that limit, lets the promise check it,
  * and destroys it, which must find it empty. */
 void allocator_suite_each(size_t limit, allocator_promise promise);
+/* The same over every place of tests/support/places.h but the host; skips where there is none. */
+void allocator_suite_each_place(size_t limit, allocator_promise promise);
 /* "STACK over mmap, findable" */
 const char *allocator_name(const struct allocator_subject *subject);
 

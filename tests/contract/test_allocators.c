@@ -3,35 +3,9 @@
  * public functions, over every memory of the host and over memory that the host cannot touch; and
  * every allocation can move from any interface to any other. */
 #include "src/spi/allocator.h"
-#include "tests/contract/allocator_suite.h"
+#include "tests/contract/allocator_promises.h"
 
-#define SMALL_LIMIT ((size_t)8000)
-
-#define PROMISE(promise, limit)                                                                    \
-    static void test_##promise(void)                                                               \
-    {                                                                                              \
-        allocator_suite_each(limit, promise);                                                      \
-    }
-PROMISE(allocator_serves_every_size, MMB_NO_LIMIT)
-PROMISE(allocator_aligns, MMB_NO_LIMIT)
-PROMISE(allocator_aligns_large_blocks, MMB_NO_LIMIT)
-PROMISE(allocator_keeps_contents_through_reallocate, MMB_NO_LIMIT)
-PROMISE(allocator_spares_neighbours_of_a_shrinking_block, MMB_NO_LIMIT)
-PROMISE(allocator_tells_provenance, MMB_NO_LIMIT)
-PROMISE(allocator_zeroes_when_asked, MMB_NO_LIMIT)
-PROMISE(allocator_refuses_what_is_no_handle, MMB_NO_LIMIT)
-PROMISE(allocator_refuses_what_is_no_pointer, MMB_NO_LIMIT)
-PROMISE(allocator_refuses_impossible_sizes, MMB_NO_LIMIT)
-PROMISE(allocator_serves_raw_pointers, MMB_NO_LIMIT)
-PROMISE(allocator_finds_what_is_findable, MMB_NO_LIMIT)
-PROMISE(allocator_shows_everything, MMB_NO_LIMIT)
-PROMISE(allocator_coalesces_odd_sizes, MMB_NO_LIMIT)
-PROMISE(allocator_gives_everything_back, MMB_NO_LIMIT)
-PROMISE(allocator_counts, MMB_NO_LIMIT)
-PROMISE(allocator_limit_is_exact, SMALL_LIMIT)
-PROMISE(allocator_is_reused_after_exhaustion, SMALL_LIMIT)
-PROMISE(allocator_reallocates_within_the_limit, SMALL_LIMIT)
-PROMISE(allocator_failure_leaves_no_peak, SMALL_LIMIT)
+ALLOCATOR_PROMISES(allocator_suite_each)
 
 static bool is_tested(mmbStrategy strategy)
 {
@@ -50,30 +24,30 @@ static void test_allocators_are_all_subjects(void)
 /* ---- from every interface to every other ---- */
 
 #define N_STRATEGIES 4
-#define N_PLACES     (N_STRATEGIES * LAB_MEMORIES)
+#define N_ROOMS      (N_STRATEGIES * LAB_MEMORIES)
 
-static mmbMemInterface *places[N_PLACES];
+static mmbMemInterface *rooms[N_ROOMS];
 
 static void check_move(size_t from, size_t to, size_t n_bytes, size_t alignment)
 {
-    mmbAllocation *block = lab_new_aligned(places[from], n_bytes, alignment);
+    mmbAllocation *block = lab_new_aligned(rooms[from], n_bytes, alignment);
     lab_fill(block, (unsigned int)from);
-    mmbError error = mmb_migrate(block, places[to]);
+    mmbError error = mmb_migrate(block, rooms[to]);
     if (!SUITE_CHECK(error == MMB_OK, "%zu to %zu, %zu B: %s", from, to, n_bytes,
                      mmb_error_detail()))
         CU_FAIL_FATAL("does not move");
     mmbAllocationInfo info = lab_info(block);
-    SUITE_CHECK(info.interface == places[to] && info.n_bytes == n_bytes, "%zu to %zu: provenance",
+    SUITE_CHECK(info.interface == rooms[to] && info.n_bytes == n_bytes, "%zu to %zu: provenance",
                 from, to);
     SUITE_CHECK((uintptr_t)info.native % alignment == 0, "%zu to %zu: alignment", from, to);
     SUITE_CHECK(lab_is_filled(block, n_bytes, (unsigned int)from), "%zu to %zu, %zu B: contents",
                 from, to, n_bytes);
-    SUITE_CHECK(from == to || lab_stats(places[from]).live_count == 0, "%zu to %zu: stays", from,
+    SUITE_CHECK(from == to || lab_stats(rooms[from]).live_count == 0, "%zu to %zu: stays", from,
                 to);
     lab_fill(block, 77);
     CU_ASSERT_EQUAL(mmb_reallocate(block, 2 * n_bytes + 1), MMB_OK);
     SUITE_CHECK(lab_is_filled(block, n_bytes, 77), "%zu to %zu, %zu B: grown", from, to, n_bytes);
-    CU_ASSERT_EQUAL(mmb_migrate(block, places[from]), MMB_OK);
+    CU_ASSERT_EQUAL(mmb_migrate(block, rooms[from]), MMB_OK);
     SUITE_CHECK(lab_is_filled(block, n_bytes, 77), "%zu to %zu, %zu B: back", from, to, n_bytes);
     lab_free(block);
 }
@@ -81,11 +55,11 @@ static void check_move(size_t from, size_t to, size_t n_bytes, size_t alignment)
 static void test_allocators_exchange_blocks(void)
 {
     mmbMemSpace *space = lab_space(MMB_NO_LIMIT);
-    for (size_t i = 0; i < N_PLACES; i++)
-        places[i] = lab_interface(space, mmb_builtin_allocators[i / LAB_MEMORIES]->strategy,
-                                  (enum lab_memory)(i % LAB_MEMORIES), MMB_INTERFACE_FINDABLE);
-    for (size_t from = 0; from < N_PLACES; from++)
-        for (size_t to = 0; to < N_PLACES; to++) {
+    for (size_t i = 0; i < N_ROOMS; i++)
+        rooms[i] = lab_interface(space, mmb_builtin_allocators[i / LAB_MEMORIES]->strategy,
+                                 (enum lab_memory)(i % LAB_MEMORIES), MMB_INTERFACE_FINDABLE);
+    for (size_t from = 0; from < N_ROOMS; from++)
+        for (size_t to = 0; to < N_ROOMS; to++) {
             check_move(from, to, 1, 16);
             check_move(from, to, 5000, 256);
             check_move(from, to, 100000, 16);
@@ -177,18 +151,8 @@ static void test_allocators_ask_for_little_after_a_trim(void)
     }
 }
 
-MMB_SUITE_WITH(
-    "contract/allocators", lab_open, lab_close, T(test_allocators_are_all_subjects),
-    T(test_allocator_serves_every_size), T(test_allocator_aligns),
-    T(test_allocator_aligns_large_blocks), T(test_allocator_keeps_contents_through_reallocate),
-    T(test_allocator_spares_neighbours_of_a_shrinking_block), T(test_allocator_tells_provenance),
-    T(test_allocator_zeroes_when_asked), T(test_allocator_refuses_what_is_no_handle),
-    T(test_allocator_refuses_what_is_no_pointer), T(test_allocator_refuses_impossible_sizes),
-    T(test_allocator_serves_raw_pointers), T(test_allocator_finds_what_is_findable),
-    T(test_allocator_shows_everything), T(test_allocator_coalesces_odd_sizes),
-    T(test_allocator_gives_everything_back), T(test_allocator_counts),
-    T(test_allocator_limit_is_exact), T(test_allocator_is_reused_after_exhaustion),
-    T(test_allocator_reallocates_within_the_limit), T(test_allocator_failure_leaves_no_peak),
-    T(test_allocators_exchange_blocks), T(test_allocators_refuse_an_array_that_is_too_small),
-    T(test_allocators_name_the_largest_free_run_of_an_array),
-    T(test_allocators_ask_for_little_after_a_trim))
+MMB_SUITE_WITH("contract/allocators", lab_open, lab_close, T(test_allocators_are_all_subjects),
+               ALLOCATOR_PROMISE_TESTS, T(test_allocators_exchange_blocks),
+               T(test_allocators_refuse_an_array_that_is_too_small),
+               T(test_allocators_name_the_largest_free_run_of_an_array),
+               T(test_allocators_ask_for_little_after_a_trim))

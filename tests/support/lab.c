@@ -22,6 +22,7 @@ static struct {
     size_t n_bytes;
 } arrays[ARRAYS_MAX];
 static size_t n_arrays;
+static mmbMemInterface *window; /* of host memory, where a test copies; NULL: none was needed */
 
 /* ---- host memory that can be refused ---- */
 
@@ -91,6 +92,7 @@ void lab_close(void)
 {
     while (mmb_finalize() == MMB_OK)
         continue;
+    window = NULL;
     CU_ASSERT_EQUAL(fake_device_live(&lab_device), 0);
     lab_fail_no_map();
     fake_device_close(&lab_device);
@@ -231,14 +233,55 @@ size_t lab_peak(const mmbMemSpace *space)
 
 /* ---- bytes ---- */
 
-unsigned char *lab_bytes(const mmbAllocation *allocation)
+/* NULL: only copies lead there. */
+static unsigned char *reach(const mmbAllocation *allocation)
 {
     mmbAllocationInfo info = lab_info(allocation);
-    if (info.ptr)
-        return info.ptr;
-    unsigned char *bytes = (unsigned char *)fake_device_bytes(&lab_device, info.native);
+    return info.ptr ? info.ptr : (unsigned char *)fake_device_bytes(&lab_device, info.native);
+}
+
+unsigned char *lab_bytes(const mmbAllocation *allocation)
+{
+    unsigned char *bytes = reach(allocation);
     CU_ASSERT_PTR_NOT_NULL_FATAL(bytes);
     return bytes;
+}
+
+/* The test's own bytes as an object to copy from and to. */
+static mmbAllocation *wrap(const void *bytes, size_t n_bytes)
+{
+    mmbAllocation *wrapped = NULL;
+    if (!window)
+        window = lab_interface(lab_space(MMB_NO_LIMIT), MMB_STRATEGY_PASSTHROUGH, LAB_MALLOC, 0);
+    CU_ASSERT_EQUAL_FATAL(
+        mmb_allocation_create_wrapped((void *)(uintptr_t)bytes, n_bytes, window, &wrapped), MMB_OK);
+    return wrapped;
+}
+
+void lab_write(const mmbAllocation *allocation, const void *bytes, size_t n_bytes)
+{
+    unsigned char *at = reach(allocation);
+    if (at) {
+        memcpy(at, bytes, n_bytes);
+        return;
+    }
+    mmbAllocation *from = wrap(bytes, n_bytes);
+    mmbError error = mmb_copy_1d((mmbAllocation *)(uintptr_t)allocation, 0, from, 0, n_bytes);
+    SUITE_CHECK(error == MMB_OK, "write: %s", mmb_error_detail());
+    lab_free(from);
+}
+
+void lab_read(const mmbAllocation *allocation, void *bytes, size_t n_bytes)
+{
+    const unsigned char *at = reach(allocation);
+    if (at) {
+        memcpy(bytes, at, n_bytes);
+        return;
+    }
+    mmbAllocation *to = wrap(bytes, n_bytes);
+    mmbError error = mmb_copy_1d(to, 0, allocation, 0, n_bytes);
+    SUITE_CHECK(error == MMB_OK, "read: %s", mmb_error_detail());
+    lab_free(to);
 }
 
 static unsigned char pattern(size_t i, unsigned int tag)
@@ -265,22 +308,45 @@ static size_t step(size_t i, size_t n_bytes)
 /* The loops are the test's own, and ten times slower with every byte checked for races. */
 #define UNWATCHED __attribute__((no_sanitize("thread")))
 
-UNWATCHED void lab_fill(const mmbAllocation *allocation, unsigned int tag)
+UNWATCHED static void fill(unsigned char *bytes, size_t n_bytes, unsigned int tag)
 {
-    unsigned char *bytes = lab_bytes(allocation);
-    size_t n_bytes = mmb_allocation_size(allocation);
     for (size_t i = 0; i < n_bytes; i = step(i, n_bytes))
         bytes[i] = pattern(i, tag);
 }
 
 /* Only what every fill of at least n_bytes has written: the first 64 KiB and the samples. */
-UNWATCHED bool lab_is_filled(const mmbAllocation *allocation, size_t n_bytes, unsigned int tag)
+UNWATCHED static bool is_filled(const unsigned char *bytes, size_t n_bytes, unsigned int tag)
 {
-    const unsigned char *bytes = lab_bytes(allocation);
     for (size_t i = 0; i < n_bytes; i = i < FULL_BYTES ? i + 1 : i + SAMPLE_STRIDE)
         if (bytes[i] != pattern(i, tag))
             return false;
     return true;
+}
+
+void lab_fill(const mmbAllocation *allocation, unsigned int tag)
+{
+    unsigned char *bytes = reach(allocation);
+    size_t n_bytes = mmb_allocation_size(allocation);
+    if (bytes) {
+        fill(bytes, n_bytes, tag);
+        return;
+    }
+    bytes = calloc(1, n_bytes);
+    fill(bytes, n_bytes, tag);
+    lab_write(allocation, bytes, n_bytes);
+    free(bytes);
+}
+
+bool lab_is_filled(const mmbAllocation *allocation, size_t n_bytes, unsigned int tag)
+{
+    const unsigned char *bytes = reach(allocation);
+    if (bytes)
+        return is_filled(bytes, n_bytes, tag);
+    unsigned char *copy = malloc(n_bytes);
+    lab_read(allocation, copy, n_bytes);
+    bool is_as_filled = is_filled(copy, n_bytes, tag);
+    free(copy);
+    return is_as_filled;
 }
 
 bool lab_detail_has(const char *text)
