@@ -121,6 +121,7 @@ void mmb_gpu_close(struct mmb_backend *backend)
         return;
     struct mmb_gpu *gpu = mmb_gpu_of(backend);
     mmb_gpu_ipc_close_all(gpu);
+    mmb_gpu_stage_close(gpu);
     gpu->runtime->close(gpu->device, gpu->context);
     mmb_meta_free(gpu, sizeof *gpu);
 }

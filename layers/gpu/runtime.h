@@ -92,6 +92,9 @@ struct mmb_gpu {
     void *stream;
     struct mmb_mutex mutex;  /* guards what follows; the runtime's locks are taken inside it */
     struct mmb_list imports; /* ranges of other processes that are open (layers/gpu/ipc.c) */
+    void *stage;             /* pinned, for copies that are staged (layers/gpu/stage.c), or NULL */
+    size_t stage_bytes;
+    bool stage_is_taken;
 };
 
 static inline struct mmb_gpu *mmb_gpu_of(struct mmb_backend *backend)
@@ -143,6 +146,10 @@ extern const struct mmb_stream_ops mmb_gpu_stream;
 mmbError mmb_gpu_fail(const struct mmb_gpu *gpu, int code, const char *what, size_t n_bytes);
 /* Where a range of ours began when the runtime gave it. */
 void *mmb_gpu_range_start(const struct mmb_memory *memory, size_t *out_bytes);
+void *mmb_gpu_stage_take(struct mmb_backend *backend, size_t n_bytes);
+void mmb_gpu_stage_give(struct mmb_backend *backend, void *stage);
+/* Ends the staging memory. */
+void mmb_gpu_stage_close(struct mmb_gpu *gpu);
 /* Closes every range of other processes, at the end. */
 void mmb_gpu_ipc_close_all(struct mmb_gpu *gpu);
 /* Enters the device's context; after MMB_OK leave is the caller's. */

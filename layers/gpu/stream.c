@@ -140,6 +140,8 @@ const struct mmb_stream_ops mmb_gpu_stream = {
     .wait = stream_wait,
     .order = stream_order,
     .forget = stream_forget,
+    .stage_take = mmb_gpu_stage_take,
+    .stage_give = mmb_gpu_stage_give,
 };
 
 /* ---- blocking ---- */

@@ -7,7 +7,8 @@
  *                 copy_in                 else copy_out to a host buffer and copy_in from it
  *
  * "host" is memory that the host can reach, whatever backend it came from. Takes no lock and owns
- * nothing but the staging buffers of the call under way. Rows of a device whose runtime has streams
+ * nothing but the staging buffers of the call under way, or borrows them from a backend that keeps
+ * pinned ones. Rows of a device whose runtime has streams
  * are queued as boxes (src/core/copy_stream.c) and waited for once. */
 #include <string.h>
 #include "src/base/error.h"
@@ -126,6 +127,40 @@ static mmbError move_all(const struct mover *mover)
     return move_rows(mover, shape->dst.start, shape->src.start, 0);
 }
 
+/* Two buffers for the parts of a run. */
+struct stage {
+    char *start; /* NULL: the system has no memory */
+    size_t n_bytes;
+    struct mmb_backend *pinned_by; /* NULL: not pinned */
+};
+
+static bool take_pinned(struct mmb_backend *backend, struct stage *stage)
+{
+    const struct mmb_stream_ops *stream = backend->ops->stream;
+    if (!stream || !stream->stage_take)
+        return false;
+    stage->start = stream->stage_take(backend, stage->n_bytes);
+    stage->pinned_by = stage->start ? backend : NULL;
+    return stage->start != NULL;
+}
+
+/* Pinned by either side's runtime where one does that: its transfers overlap the other side's. */
+static struct stage take_stage(const struct mmb_transfer *transfer, size_t n_bytes)
+{
+    struct stage stage = {NULL, n_bytes, NULL};
+    if (!take_pinned(transfer->to.backend, &stage) && !take_pinned(transfer->from.backend, &stage))
+        stage.start = mmb_os_map(n_bytes);
+    return stage;
+}
+
+static void give_stage(const struct stage *stage)
+{
+    if (stage->pinned_by)
+        stage->pinned_by->ops->stream->stage_give(stage->pinned_by, stage->start);
+    else if (stage->start)
+        mmb_os_unmap(stage->start, stage->n_bytes);
+}
+
 /* Each buffer is as large as the longest run needs, from the stack when that is little. A run that
  * fits one buffer leaves the second alone. */
 static mmbError move_all_staged(struct mover *mover)
@@ -134,12 +169,13 @@ static mmbError move_all_staged(struct mover *mover)
     size_t run = shape->count[shape->n_dims - 1];
     char small[STAGE_BYTES_MIN];
     size_t part = run < STAGE_BYTES ? run : STAGE_BYTES;
-    void *mapped = run > sizeof(small) / 2 ? mmb_os_map(2 * part) : NULL;
-    mover->stage = mapped != NULL ? mapped : small;
-    mover->part_bytes = mapped != NULL ? part : sizeof(small) / 2;
+    struct stage stage = {NULL, 0, NULL};
+    if (run > sizeof(small) / 2)
+        stage = take_stage(mover->transfer, 2 * part);
+    mover->stage = stage.start ? stage.start : small;
+    mover->part_bytes = stage.start ? part : sizeof(small) / 2;
     mmbError error = move_all(mover);
-    if (mapped != NULL)
-        mmb_os_unmap(mapped, 2 * part);
+    give_stage(&stage);
     return error;
 }
 

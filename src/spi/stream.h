@@ -44,6 +44,11 @@ struct mmb_stream_ops {
     /* What is queued on the stream later waits for the mark, on the device. */
     mmbError (*order)(struct mmb_backend *backend, void *mark, void *stream);
     void (*forget)(struct mmb_backend *backend, void *mark);
+    /* Host memory for staging that the runtime has pinned, of at least n_bytes; NULL: none, or
+     * another copy has it. Kept with the instance, so that it is not pinned for every copy. */
+    void *(*stage_take)(struct mmb_backend *backend, size_t n_bytes);
+    /* Pair of stage_take. */
+    void (*stage_give)(struct mmb_backend *backend, void *stage);
     /* Can a box go from that memory of the same table to this instance's directly? */
     bool (*reaches)(struct mmb_backend *backend, const struct mmb_memory *from);
 };

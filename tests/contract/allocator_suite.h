@@ -38,6 +38,10 @@ void allocator_suite_each_place(size_t limit, allocator_promise promise);
 /* "STACK over mmap, findable" */
 const char *allocator_name(const struct allocator_subject *subject);
 
+/* Another interface like the subject's, in that space. */
+mmbMemInterface *allocator_another(const struct allocator_subject *subject, mmbMemSpace *space,
+                                   uint64_t flags);
+
 #define ALLOCATOR_CHECK(fixture, condition, format, ...)                                           \
     SUITE_CHECK((condition), "%s: " format, allocator_name((fixture)->subject), __VA_ARGS__)
 

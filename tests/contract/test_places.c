@@ -386,6 +386,50 @@ static void test_copies_need_not_wait_between_any_two_places(void)
     each_pair(copies_without_waiting);
 }
 
+/* ---- what is refused between every two ---- */
+
+static void check_refused(const char *pair, const char *what, mmbError error,
+                          const mmbAllocation *target)
+{
+    SUITE_CHECK(error == MMB_INVALID_SIZE, "%s: %s: %s", pair, what, mmb_error_name(error));
+    SUITE_CHECK(place_is_filled(target, 5000, 1), "%s: %s: a byte moved all the same", pair, what);
+}
+
+static void refuses(const char *pair, mmbMemInterface *to, mmbMemInterface *from)
+{
+    static const size_t zero[3] = {0, 0, 0}, far[3] = {0, 0, 4990}, pitch[2] = {1000, 100},
+                        less[2] = {1000, 10}, count[3] = {5, 10, 20};
+    mmbAllocation *source = place_new(from, 5000), *target = place_new(to, 5000), *longer;
+    mmbEvent *event = NULL;
+    place_fill(source, 2);
+    place_fill(target, 1);
+    check_refused(pair, "beyond the source", mmb_copy_1d(target, 0, source, 4001, 1000), target);
+    check_refused(pair, "an offset that wraps", mmb_copy_1d(target, SIZE_MAX, source, 0, 2),
+                  target);
+    check_refused(pair, "not waiting, beyond the end",
+                  mmb_copy_1d_async(target, 1, source, 0, 5000, &event), target);
+    check_refused(pair, "rows beyond the end",
+                  mmb_copy_2d(target, 0, 0, 100, source, 0, 0, 100, 100, 51), target);
+    check_refused(pair, "rows wider than their pitch",
+                  mmb_copy_2d(target, 0, 0, 10, source, 0, 0, 100, 50, 5), target);
+    check_refused(pair, "a box beyond the end",
+                  mmb_copy_nd(target, far, pitch, source, zero, pitch, 3, count), target);
+    check_refused(pair, "a box with too small a pitch",
+                  mmb_copy_nd(target, zero, less, source, zero, pitch, 3, count), target);
+    check_refused(pair, "a fill beyond the end", mmb_memset(target, 4990, 0, 11), target);
+    longer = place_new(from, 5001);
+    check_refused(pair, "unequal sizes", mmb_copy(target, longer), target);
+    CU_ASSERT_PTR_NULL(event);
+    place_free(longer);
+    place_free(source);
+    place_free(target);
+}
+
+static void test_bad_copies_are_refused_between_every_two_places(void)
+{
+    each_pair(refuses);
+}
+
 static void migrates(const char *pair, mmbMemInterface *to, mmbMemInterface *from)
 {
     mmbAllocation *object = place_new(from, 30000);
@@ -412,4 +456,5 @@ MMB_SUITE_WITH("contract/places", places_open, places_close, T(test_places_keep_
                T(test_copies_go_between_every_two_places),
                T(test_boxes_go_between_every_two_places), T(test_rows_go_between_every_two_places),
                T(test_copies_need_not_wait_between_any_two_places),
+               T(test_bad_copies_are_refused_between_every_two_places),
                T(test_objects_migrate_between_every_two_places))

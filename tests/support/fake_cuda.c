@@ -30,6 +30,7 @@ static struct CUctx_st contexts[DEVICES_MAX];
 struct fake_cuda_range *fake_cuda_ranges;
 static int n_devices;
 static size_t device_bytes;
+static size_t n_pageable;
 static int fail_code, fail_after = -1;
 static __thread CUcontext stack[DEPTH_MAX];
 static __thread size_t depth;
@@ -351,8 +352,10 @@ EXPORT CUresult cuDevicePrimaryCtxReset(CUdevice device)
 char *fake_cuda_reach(const void *address, size_t n_bytes, bool is_device)
 {
     struct fake_cuda_range *range = *fake_cuda_find(address);
-    if (!range)
+    if (!range) {
+        n_pageable += !is_device && n_bytes >= 4096;
         return is_device ? NULL : (char *)(uintptr_t)address;
+    }
     size_t offset = (size_t)((const char *)address - range->address);
     if (offset > range->n_bytes || n_bytes > range->n_bytes - offset)
         return NULL;
@@ -384,6 +387,14 @@ static size_t count_retained(void)
     size_t n = 0;
     for (int i = 0; i < DEVICES_MAX; i++)
         n += (size_t)contexts[i].n_retained;
+    return n;
+}
+
+static size_t count_pageable(void)
+{
+    pthread_mutex_lock(&fake_cuda_mutex);
+    size_t n = n_pageable;
+    pthread_mutex_unlock(&fake_cuda_mutex);
     return n;
 }
 
@@ -421,6 +432,7 @@ const struct fake_cuda_control fake_cuda_control = {
     .live_ranges = count_ranges,
     .live_events = count_events,
     .retained = count_retained,
+    .pageable_copies = count_pageable,
     .depth = get_depth,
     .bytes = get_bytes,
     .fail = fail,

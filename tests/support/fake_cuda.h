@@ -9,8 +9,10 @@ struct fake_cuda_control {
     /* Of all devices together, now. */
     size_t (*live_ranges)(void);
     size_t (*live_events)(void);
-    size_t (*retained)(void); /* holds on primary contexts */
-    size_t (*depth)(void);    /* of the calling thread's stack of contexts */
+    size_t (*retained)(void);        /* holds on primary contexts */
+    size_t (*pageable_copies)(void); /* of at least 4 KiB, from or to host memory that is not
+                                        pinned, so far */
+    size_t (*depth)(void);           /* of the calling thread's stack of contexts */
     /* Where the host reads and writes n_bytes at a device address, or NULL. */
     void *(*bytes)(const void *address, size_t n_bytes);
     /* A call that has to do with memory returns the code, after n_good more have gone well. */

@@ -284,6 +284,17 @@ void lab_read(const mmbAllocation *allocation, void *bytes, size_t n_bytes)
     lab_free(to);
 }
 
+size_t lab_count_set(const mmbAllocation *allocation, size_t n_bytes)
+{
+    unsigned char *bytes = malloc(n_bytes);
+    size_t n_set = 0;
+    lab_read(allocation, bytes, n_bytes);
+    for (size_t i = 0; i < n_bytes; i++)
+        n_set += bytes[i] != 0;
+    free(bytes);
+    return n_set;
+}
+
 static unsigned char pattern(size_t i, unsigned int tag)
 {
     return (unsigned char)(i * 7 + (i >> 8) * 31 + tag * 113 + 1);

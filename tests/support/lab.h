@@ -49,6 +49,8 @@ unsigned char *lab_bytes(const mmbAllocation *allocation);
 /* The first n_bytes of an object; by mmb_copy_1d where the test itself does not reach them. */
 void lab_write(const mmbAllocation *allocation, const void *bytes, size_t n_bytes);
 void lab_read(const mmbAllocation *allocation, void *bytes, size_t n_bytes);
+/* Those of the first n_bytes that are not 0. */
+size_t lab_count_set(const mmbAllocation *allocation, size_t n_bytes);
 /* A pattern that no two tags share. Of what is longer than 64 KiB only the edges and a byte of each
  * page are looked at. */
 void lab_fill(const mmbAllocation *allocation, unsigned int tag);
