@@ -102,8 +102,9 @@ bool mmb_magazine_open(struct mmb_thread_cache *cache, uint32_t class_index)
     if (!blocks)
         return false;
     mmb_lock_acquire(&cache->allocator->base.quota->lock);
-    magazine->blocks = blocks;
-    MMB_MAGAZINE_STORE(magazine->top, magazine->blocks);
+    MMB_MAGAZINE_STORE(magazine->top, blocks);
+    /* Statistics look without the lock: who sees the blocks sees a top that goes with them. */
+    __atomic_store_n(&magazine->blocks, blocks, __ATOMIC_RELEASE);
     if (cache->account.suspended)
         suspend(&cache->account);
     else
@@ -261,7 +262,7 @@ void mmb_caches_sum(struct mmb_thread_allocator *allocator, struct mmb_caches_su
         out_sum->n_allocated += __atomic_load_n(&cache->n_allocated, __ATOMIC_RELAXED);
         for (uint32_t c = 0; c < MMB_CLASSES; c++) {
             struct mmb_magazine *magazine = mmb_cache_magazine(cache, c);
-            mmbAllocation **blocks = MMB_MAGAZINE_LOAD(magazine->blocks);
+            mmbAllocation **blocks = __atomic_load_n(&magazine->blocks, __ATOMIC_ACQUIRE);
             if (blocks)
                 out_sum->n_cached += (size_t)(MMB_MAGAZINE_LOAD(magazine->top) - blocks);
         }

@@ -58,6 +58,19 @@ static struct mmb_account *account_at(struct mmb_list *node)
 
 /* ---- peak ---- */
 
+/* granted and peak change under the quota's lock or by a sole owner, and are read for statistics
+ * without either. */
+static void set_granted(struct mmb_account *account, int64_t granted)
+{
+    __atomic_store_n(&account->granted, granted, __ATOMIC_RELAXED);
+}
+
+static void raise_peak(struct mmb_account *account, int64_t used)
+{
+    if (used > account->peak)
+        __atomic_store_n(&account->peak, used, __ATOMIC_RELAXED);
+}
+
 static void set_mark(struct mmb_account *account, int64_t mark)
 {
     int64_t low = account->granted - mark;
@@ -105,8 +118,7 @@ static void tell_peak(struct mmb_quota *quota, struct mmb_account *account)
     }
     if (!account)
         return;
-    if (used > account->peak)
-        account->peak = used;
+    raise_peak(account, used);
     int64_t slack = peak > sum ? peak - sum : 0;
     /* Alone, the account's own peak is told as exactly as the quota's. */
     int64_t mark = used + slack;
@@ -136,8 +148,7 @@ bool mmb_account_take_sole(struct mmb_quota *quota, struct mmb_account *account,
         return false;
     __atomic_store_n(&account->credit, account->credit - n_bytes, __ATOMIC_RELAXED);
     int64_t used = account->granted - account->credit;
-    if (used > account->peak)
-        account->peak = used;
+    raise_peak(account, used);
     if (used > load(&quota->peak))
         store(&quota->peak, used);
     set_mark(account, account->peak);
@@ -149,7 +160,7 @@ bool mmb_account_take_sole(struct mmb_quota *quota, struct mmb_account *account,
 static void take_credit(struct mmb_quota *quota, struct mmb_account *account)
 {
     store(&quota->pool, load(&quota->pool) + account->credit);
-    account->granted -= account->credit;
+    set_granted(account, account->granted - account->credit);
     __atomic_store_n(&account->credit, 0, __ATOMIC_RELAXED);
     set_mark(account, account->mark);
 }
@@ -254,7 +265,7 @@ static int64_t spare(const struct mmb_quota *quota)
 static void grant(struct mmb_quota *quota, struct mmb_account *account, int64_t n_bytes)
 {
     store(&quota->pool, load(&quota->pool) - n_bytes);
-    account->granted += n_bytes;
+    set_granted(account, account->granted + n_bytes);
     __atomic_store_n(&account->credit, account->credit + n_bytes, __ATOMIC_RELAXED);
 }
 
@@ -313,7 +324,7 @@ void mmb_account_uncharge(struct mmb_quota *quota, struct mmb_account *account, 
 {
     mmb_lock_acquire(&quota->lock);
     list(quota, account);
-    account->granted -= (int64_t)n_bytes;
+    set_granted(account, account->granted - (int64_t)n_bytes);
     store(&quota->pool, load(&quota->pool) + (int64_t)n_bytes);
     set_mark(account, account->mark);
     loosen(quota);
@@ -351,7 +362,7 @@ void mmb_account_detach(struct mmb_quota *quota, struct mmb_account *account,
     take_credit(quota, account);
     if (heir && account->granted) {
         list(quota, heir);
-        heir->granted += account->granted;
+        set_granted(heir, heir->granted + account->granted);
         set_mark(heir, heir->mark + account->mark);
     } else if (account->granted) {
         quota->direct += account->granted;

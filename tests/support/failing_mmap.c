@@ -18,7 +18,7 @@ struct order {
 static struct order map_order, unmap_order;
 static int advise_errnum, beyond_errnum;
 static size_t beyond_bytes;
-static int last_advice = -1;
+static atomic_int last_advice = -1;
 static atomic_long balance;
 
 static bool is_due(struct order *order)
