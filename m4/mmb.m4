@@ -173,7 +173,6 @@ MMB_SUMMARY_ROW([CUnit], [auto], [$have_cunit], [tests], [${CUNIT_LIBS:-without 
 # MMB_CHECK_FORTRAN: without a compiler for it there is no libmmb_fortran. Neither is there one under a
 # sanitizer, whose runtime for gfortran would have to be the one of the C compiler.
 AC_DEFUN([MMB_CHECK_FORTRAN], [
-AC_PROG_FC([gfortran])
 mmb_fortran=no
 MMB_FCFLAGS=
 AS_IF([test "x$FC" = x], [mmb_detail="no gfortran; FC names another compiler"],
