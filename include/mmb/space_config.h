@@ -39,7 +39,9 @@ typedef struct mmbSizeConfig {
     uint64_t reserved[2]; /**< zero */
 } mmbSizeConfig;
 
-/** How to make, find or change a space. Members keep Mamba's order. Read during the call. */
+/** How to make, find or change a space. Members keep Mamba's order. Read during the call: names,
+ * paths and option structs are copied. What they name must live as long as the space: a stream, an
+ * OpenCL object, an array, a fallback interface, a region provider. */
 typedef struct mmbMemSpaceConfig {
     mmbSizeConfig size_opts;
     mmbMemInterfaceConfig interface_opts; /**< the defaults of its interfaces */

@@ -32,7 +32,7 @@ static mmbError check_file(const char *path)
     mmbError error = errno == EACCES                       ? MMB_PERMISSION
                      : errno == ENOENT || errno == ENOTDIR ? MMB_NOT_FOUND
                                                            : MMB_ERROR;
-    return mmb_fail_errno(error, errno, "topology file %s", path);
+    return mmb_fail_errno(error, errno, "topology file \"%s\"", path);
 }
 
 /* hwloc would load every OpenCL driver there is, a compiler in each, to list devices that the
@@ -66,7 +66,8 @@ static mmbError load_failure(const char *path, int errnum)
     if (errnum == ENOMEM)
         return mmb_fail_errno(MMB_OUT_OF_MEMORY, errnum, "hwloc");
     if (path)
-        return mmb_fail_errno(MMB_CORRUPT, errnum, "topology file %s: hwloc cannot load it", path);
+        return mmb_fail_errno(MMB_CORRUPT, errnum, "topology file \"%s\": hwloc cannot load it",
+                              path);
     return mmb_fail_errno(MMB_ERROR, errnum, "hwloc cannot read this system's topology");
 }
 

@@ -8,10 +8,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* No public struct comes near an OS page. A size beyond that is an uninitialised one, and looking
- * for zeros behind it would read whatever memory lies there. */
-#define LARGEST_STRUCT_BYTES 4096
-
 static size_t claimed_size(const void *caller)
 {
     size_t size;
@@ -47,7 +43,7 @@ mmbError mmb_struct_in(void *known, size_t known_bytes, const void *from,
     if (size < first_release_bytes)
         return mmb_fail(MMB_INVALID_ARG, "%s: size %zu is below %zu, was it initialised?", what,
                         size, first_release_bytes);
-    if (size > known_bytes && size > LARGEST_STRUCT_BYTES)
+    if (size > known_bytes && size > MMB_STRUCT_BYTES_MAX)
         return mmb_fail(MMB_INVALID_ARG, "%s: size %zu is too large, was it initialised?", what,
                         size);
     common = size < known_bytes ? size : known_bytes;

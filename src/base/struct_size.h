@@ -7,6 +7,10 @@
 #include <mmb/error.h>
 #include <stddef.h>
 
+/* No public struct comes near an OS page. A size beyond that is an uninitialised one, and looking
+ * for zeros behind it would read whatever memory lies there. */
+#define MMB_STRUCT_BYTES_MAX ((size_t)4096)
+
 /* Reads a caller's struct. *known holds the library's defaults and its own size, which stays; the
  * members both sides know are copied over them. from == NULL leaves the defaults. MMB_INVALID_ARG:
  * size is below the first release's, or too large to be the size of any struct. MMB_UNSUPPORTED: a

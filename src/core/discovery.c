@@ -142,7 +142,8 @@ mmbError mmb_discovery_run(const char *topology_xml, bool is_host_only)
         topology_xml = topology_of_environment();
     if (!probe && topology_xml)
         return mmb_fail(MMB_UNSUPPORTED,
-                        "topology file %s: discovery is not built into this version", topology_xml);
+                        "topology file \"%s\": discovery is not built into this version",
+                        topology_xml);
     if (!probe)
         return MMB_OK;
     mmbError error = run(probe, topology_xml, is_host_only && !topology_xml);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "src/base/error.h"
 #include "src/base/meta.h"
+#include "src/base/struct_size.h"
 #include "src/core/backend_table.h"
 #include "src/core/region.h"
 
@@ -99,12 +100,89 @@ bool mmb_interface_satisfies(const mmbMemInterface *interface, const mmbMemInter
     return config->strategy == MMB_STRATEGY_DEFAULT || config->strategy == interface->strategy;
 }
 
+/* ---- keeping ---- */
+
+/* What a backend's options point to: a text, or a struct that begins with its size; NULL: nothing
+ * but the user's own memory. */
+struct pointee {
+    const void **pointer;
+    bool is_text;
+};
+
+static struct pointee pointee_of(mmbMemInterfaceConfig *config)
+{
+    mmbBackendOptions *options = &config->backend_opts;
+    switch (config->backend) {
+    case MMB_BACKEND_SHM:
+        return (struct pointee){(const void **)&options->shm.url, true};
+    case MMB_BACKEND_FILE:
+        return (struct pointee){(const void **)&options->file.path, true};
+    case MMB_BACKEND_MEMKIND:
+        return (struct pointee){(const void **)&options->memkind.kind, true};
+    case MMB_BACKEND_CUDA:
+    case MMB_BACKEND_CUDA_MANAGED:
+    case MMB_BACKEND_CUDA_HOST:
+    case MMB_BACKEND_CUDA_SHM:
+        return (struct pointee){(const void **)&options->cuda, false};
+    case MMB_BACKEND_HIP:
+    case MMB_BACKEND_HIP_MANAGED:
+    case MMB_BACKEND_HIP_HOST:
+    case MMB_BACKEND_HIP_SHM:
+        return (struct pointee){(const void **)&options->hip, false};
+    case MMB_BACKEND_OPENCL:
+    case MMB_BACKEND_OPENCL_SVM:
+        return (struct pointee){(const void **)&options->opencl, false};
+    default:
+        return (struct pointee){NULL, false};
+    }
+}
+
+/* Of a size that no struct has, the size alone: the backend will refuse it by that. */
+static size_t struct_bytes(const void *options)
+{
+    size_t n_bytes;
+    memcpy(&n_bytes, options, sizeof n_bytes);
+    return n_bytes < sizeof n_bytes || n_bytes > MMB_STRUCT_BYTES_MAX ? sizeof n_bytes : n_bytes;
+}
+
+/* False: no memory; the config is as it was. */
+static bool keep_pointee(mmbMemInterfaceConfig *config)
+{
+    struct pointee pointee = pointee_of(config);
+    if (!pointee.pointer || !*pointee.pointer)
+        return true;
+    size_t n_bytes = pointee.is_text ? 0 : struct_bytes(*pointee.pointer);
+    void *copy = pointee.is_text ? mmb_meta_strdup(*pointee.pointer) : mmb_meta_alloc(n_bytes);
+    if (!copy)
+        return false;
+    if (!pointee.is_text)
+        memcpy(copy, *pointee.pointer, n_bytes);
+    *pointee.pointer = copy;
+    return true;
+}
+
+static void drop_pointee(mmbMemInterfaceConfig *config)
+{
+    struct pointee pointee = pointee_of(config);
+    if (!pointee.pointer || !*pointee.pointer)
+        return;
+    void *copy = (void *)(uintptr_t)*pointee.pointer;
+    if (pointee.is_text)
+        mmb_meta_strfree(copy);
+    else
+        mmb_meta_free(copy, struct_bytes(copy));
+}
+
 bool mmb_interface_config_keep(mmbMemInterfaceConfig *config)
 {
+    if (!keep_pointee(config))
+        return false;
     if (config->name) {
         config->name = mmb_meta_strdup(config->name);
-        if (!config->name)
+        if (!config->name) {
+            drop_pointee(config);
             return false;
+        }
     }
     if (config->fallback)
         atomic_fetch_add_explicit(&config->fallback->dependents, 1, memory_order_relaxed);
@@ -114,6 +192,7 @@ bool mmb_interface_config_keep(mmbMemInterfaceConfig *config)
 
 void mmb_interface_config_drop(mmbMemInterfaceConfig *config)
 {
+    drop_pointee(config);
     mmb_meta_strfree((char *)(uintptr_t)config->name);
     if (config->fallback)
         atomic_fetch_sub_explicit(&config->fallback->dependents, 1, memory_order_relaxed);

@@ -204,6 +204,13 @@ static void test_discovery_reads_the_file_of_the_environment(void)
     CU_ASSERT(info.discovered);
 }
 
+static void test_discovery_takes_an_empty_variable_for_none(void)
+{
+    setenv("MMB_TOPOLOGY_XML", "", 1);
+    CU_ASSERT_EQUAL_FATAL(mmb_init(NULL), MMB_OK);
+    CU_ASSERT(mmb_discovery_is_this_system());
+}
+
 static void test_discovery_prefers_the_option_to_the_environment(void)
 {
     mmbLayerInfo info = MMB_LAYER_INFO_INIT;
@@ -249,6 +256,7 @@ MMB_SUITE_WITH("core/discovery", set_up, tear_down, T(test_discovery_refuses_a_m
                T(test_discovery_refuses_a_file_it_may_not_read),
                T(test_discovery_reports_what_hwloc_cannot_do), T(test_discovery_keeps_no_topology),
                T(test_discovery_reads_the_file_of_the_environment),
+               T(test_discovery_takes_an_empty_variable_for_none),
                T(test_discovery_prefers_the_option_to_the_environment),
                T(test_discovery_never_takes_a_file_for_this_system),
                T(test_discovery_finds_this_systems_dram))

@@ -2,6 +2,8 @@
 /* Promise under test: spaces are registered, created, configured and destroyed as asked, or nothing
  * has changed and the code says why. */
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "src/base/meta.h"
 #include "tests/support/control.h"
@@ -175,7 +177,7 @@ static void put_interface_reserved(mmbMemSpaceConfig *config)
 }
 static void put_backend(mmbMemSpaceConfig *config)
 {
-    config->interface_opts.backend = (mmbBackend)18;
+    config->interface_opts.backend = (mmbBackend)63;
 }
 static void put_user_backend(mmbMemSpaceConfig *config)
 {
@@ -473,6 +475,51 @@ static void test_space_destroy_gives_everything_back(void)
     CU_ASSERT_EQUAL(mmb_meta_bytes(), before);
 }
 
+/* ---- what a config points to ---- */
+
+static void test_space_keeps_the_path_of_its_interfaces(void)
+{
+    const char *folder = getenv("TMPDIR");
+    char path[256];
+    mmbMemSpaceConfig config = MMB_MEMSPACE_CONFIG_DEFAULT;
+    mmbMemSpace *space = NULL;
+    mmbMemInterface *interface = NULL;
+    snprintf(path, sizeof path, "%s", folder ? folder : "/tmp");
+    config.interface_opts.backend = MMB_BACKEND_FILE;
+    config.interface_opts.backend_opts.file.path = path;
+    CU_ASSERT_EQUAL_FATAL(mmb_register_memory(MMB_SSD, MMB_CPU, &config, &space), MMB_OK);
+    memset(path, 'x', sizeof path - 1);
+    SUITE_CHECK(mmb_request_interface(space, NULL, &interface) == MMB_OK, "%s", mmb_error_detail());
+    CU_ASSERT_PTR_NOT_NULL_FATAL(interface);
+    mmb_free(control_allocation(interface, 1000));
+    config.interface_opts.backend_opts.file.path = "/nonexistent";
+    CU_ASSERT_EQUAL(mmb_memspace_configure(&config, space), MMB_OK);
+    mmbAllocation *block = NULL;
+    mmbError error = mmb_create_interface(space, NULL, &interface);
+    if (error == MMB_OK)
+        error = mmb_allocate(1000, interface, &block);
+    SUITE_CHECK(error != MMB_OK && strstr(mmb_error_detail(), "/nonexistent"), "%s",
+                mmb_error_detail());
+    CU_ASSERT_EQUAL(mmb_destroy_space(space), MMB_OK);
+}
+
+static void test_space_gives_kept_texts_back(void)
+{
+    mmbMemSpaceConfig config = MMB_MEMSPACE_CONFIG_DEFAULT;
+    mmbMemSpace *space = NULL;
+    size_t before = 0;
+    config.interface_opts.backend = MMB_BACKEND_FILE;
+    config.interface_opts.backend_opts.file.path = "/nonexistent/with/a/long/name";
+    for (int round = 1; round <= 20; round++) {
+        CU_ASSERT_EQUAL_FATAL(mmb_register_memory(MMB_SSD, MMB_CPU, &config, &space), MMB_OK);
+        CU_ASSERT_EQUAL(mmb_memspace_configure(&config, space), MMB_OK);
+        CU_ASSERT_EQUAL(mmb_destroy_space(space), MMB_OK);
+        if (round == 1)
+            before = mmb_meta_bytes();
+    }
+    CU_ASSERT_EQUAL(mmb_meta_bytes(), before);
+}
+
 MMB_SUITE_WITH("core/space", set_up, control_close, T(test_space_register_and_create),
                T(test_space_defaults), T(test_space_size_actions),
                T(test_space_numa_aware_with_one_domain), T(test_space_domain_sizes_that_overflow),
@@ -486,4 +533,5 @@ MMB_SUITE_WITH("core/space", set_up, control_close, T(test_space_register_and_cr
                T(test_space_configure_interface_defaults),
                T(test_space_destroy_takes_empty_interfaces_along), T(test_space_destroy_in_use),
                T(test_space_destroy_with_wrapped_objects), T(test_space_destroy_with_fallbacks),
-               T(test_space_destroy_what_is_none), T(test_space_destroy_gives_everything_back))
+               T(test_space_destroy_what_is_none), T(test_space_destroy_gives_everything_back),
+               T(test_space_keeps_the_path_of_its_interfaces), T(test_space_gives_kept_texts_back))

@@ -87,6 +87,28 @@ static void test_cuda_refuses_a_device_that_is_not_there(void)
     }
 }
 
+/* The space has what the options said when it was made, garbage included. */
+static void test_cuda_options_of_a_space_are_copied(void)
+{
+    static const size_t sizes[] = {sizeof(mmbCudaOptions), 3, SIZE_MAX};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        mmbCudaOptions options = {.size = sizes[i], .device = 99};
+        mmbMemSpaceConfig config = MMB_MEMSPACE_CONFIG_DEFAULT;
+        mmbMemSpace *space = NULL;
+        mmbMemInterface *interface = NULL;
+        config.interface_opts.backend = MMB_BACKEND_CUDA;
+        config.interface_opts.backend_opts.cuda = &options;
+        CU_ASSERT_EQUAL_FATAL(mmb_register_memory(MMB_GDRAM, MMB_GPU_CUDA, &config, &space),
+                              MMB_OK);
+        options = (mmbCudaOptions)MMB_CUDA_OPTIONS_INIT;
+        CU_ASSERT_EQUAL(mmb_request_interface(space, NULL, &interface), MMB_INVALID_ARG);
+        config.interface_opts.backend_opts.cuda = &options;
+        CU_ASSERT_EQUAL(mmb_memspace_configure(&config, space), MMB_OK);
+        options.device = 99;
+        CU_ASSERT_EQUAL(mmb_request_interface(space, NULL, &interface), MMB_OK);
+    }
+}
+
 static void test_cuda_refuses_options_of_another_size(void)
 {
     mmbCudaOptions options = MMB_CUDA_OPTIONS_INIT;
@@ -311,8 +333,9 @@ static void test_cuda_refusal_to_order_is_told(void)
 
 MMB_SUITE_WITH(
     "layers/cuda", set_up, tear_down, T(test_cuda_refuses_a_device_that_is_not_there),
-    T(test_cuda_refuses_options_of_another_size), T(test_cuda_devices_copy_to_each_other),
-    T(test_cuda_tells_what_the_driver_says), T(test_cuda_leaves_the_callers_context_current),
+    T(test_cuda_options_of_a_space_are_copied), T(test_cuda_refuses_options_of_another_size),
+    T(test_cuda_devices_copy_to_each_other), T(test_cuda_tells_what_the_driver_says),
+    T(test_cuda_leaves_the_callers_context_current),
     T(test_cuda_survives_a_context_destroyed_under_it),
     T(test_cuda_copies_on_the_interfaces_stream), T(test_cuda_copies_on_a_stream_that_is_named),
     T(test_cuda_orders_a_stream_behind_a_copy), T(test_cuda_copy_without_event_ends_by_itself),
