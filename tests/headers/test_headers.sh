@@ -6,6 +6,8 @@
 # shellcheck source=../support/tap.sh
 . "$(dirname "$0")/../support/tap.sh"
 
+test -z "${MMB_LDFLAGS:-}" || tap_skip_all 'once is enough: the build without sanitizers runs this'
+
 # The vendors' headers are theirs to mend: their folders are the system's.
 vendor=$(echo "${MMB_VENDOR_CPPFLAGS:-}" | sed 's/-I/-isystem /g')
 

@@ -5,8 +5,8 @@
  * A child is stepped instruction by instruction. What others can see of it changes only when a word
  * of the segment changes or a system call returns, so it is killed once in each of these states:
  * that is every instruction, without asking the same question twice. MMB_TEST_STRIDE of n tests
- * every nth state only. Then the survivor, which has
- * the segment attached, must find it right, allocate, free and reclaim. */
+ * every nth state only. Then the survivor, which has the segment attached, must find it right,
+ * allocate, free and reclaim. */
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
@@ -26,6 +26,11 @@
 #define SEGMENT_BYTES ((size_t)128 << 10)
 #define STATES_MAX    2000
 #define TAIL_BYTES    256 /* entries of the few blocks that there are */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define STRIDE 401 /* a sanitizer's own instructions are stepped through as well */
+#else
+#define STRIDE 29
+#endif
 
 static mmbMemSpace *space;
 static mmbMemInterface *heap;
@@ -179,7 +184,7 @@ static bool go_on(size_t *out_live)
 static size_t kill_everywhere(const struct operation *operation)
 {
     const char *text = getenv("MMB_TEST_STRIDE");
-    size_t stride = text ? (size_t)atoi(text) : 29;
+    size_t stride = text ? (size_t)atoi(text) : STRIDE;
     for (size_t state = 1; state < STATES_MAX; state += stride) {
         size_t live = 0;
         foreign = control_allocation(heap, 100);
