@@ -4,7 +4,7 @@
  * @brief The CUDA device and stream that an interface works with.
  *
  * The CUDA backends use the driver's primary context of a device, the one that the CUDA runtime
- * uses too, so memory goes between them freely. examples/gpu_opencl.c shows the same for OpenCL.
+ * uses too, so memory goes between them freely. Read examples/gpu_cuda.c.
  * <mmb.h> does not include this header.
  *
  * The struct is read while mmb_create_interface() runs. The stream stays the program's and must

@@ -57,6 +57,12 @@ lines_of() {
         echo '^put 800 bytes into the other.s slice$'
         echo '^received 800 bytes at offset 1600 of a field of 8000, the rest is untouched$'
         ;;
+    gpu_cuda)
+        echo '^the space is full: .*limit 800000, used 800000'
+        echo '^copied 100000 numbers to the device$'
+        echo '^copied 10 columns of 100 rows on it$'
+        echo '^the second array moved to the host$'
+        ;;
     gpu_opencl)
         echo '^\(two kernels added 42 to each of 10000 numbers\|no OpenCL device here\)$'
         ;;
@@ -111,6 +117,17 @@ says_it() {
     return $missing
 }
 
+fake_cuda=$MMB_BUILDDIR/tests/support/.libs/fake_cuda.so
+
+runs_over_the_stand_in() {
+    MMB_CUDA_LIBRARY=$fake_cuda
+    export MMB_CUDA_LIBRARY
+    says_it "$1" && test "$ended" = 0
+    ended=$?
+    unset MMB_CUDA_LIBRARY
+    return $ended
+}
+
 for source in "$examples"/*.c; do
     test -f "$source" || tap_skip_all 'no examples in this tree'
     name=$(basename "$source" .c)
@@ -124,6 +141,12 @@ for source in "$examples"/*.c; do
         tap_skip "example $name" "$lack"
     else
         tap_run "example $name" says_it "$name"
+    fi
+    test "$name" = gpu_cuda || continue
+    if test -f "$fake_cuda"; then
+        tap_run "example $name over a stand-in for the driver" runs_over_the_stand_in "$name"
+    else
+        tap_skip "example $name over a stand-in for the driver" 'it is not part of this build'
     fi
 done
 tap_done
