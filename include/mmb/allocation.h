@@ -150,8 +150,8 @@ MMB_API mmbError mmb_allocation_slice(mmbAllocation *parent, size_t offset, size
  * @param n_bytes  at least 1
  * @retval MMB_INVALID_ALLOCATION not a live allocation, or a slice or wrapped object
  * @retval MMB_INVALID_SIZE n_bytes is 0, or too large to be rounded up
- * @retval MMB_BUSY it has slices, holds or a copy in flight; debug builds: another thread changes it
- *         at the same time
+ * @retval MMB_BUSY it has slices, holds or a copy in flight; debug builds: another thread changes
+ * it at the same time
  * @retval MMB_OUT_OF_MEMORY the space's limit, the layer's memory or the backend is exhausted
  * @retval MMB_ERROR the backend's runtime failed otherwise; a user's backend: its own code
  * @note Caller orders, per allocation.
@@ -166,8 +166,8 @@ MMB_API mmbError mmb_reallocate(mmbAllocation *allocation, size_t n_bytes);
  * @param to  the interface that has it afterwards; required
  * @retval MMB_INVALID_ALLOCATION not a live allocation, or a slice or wrapped object
  * @retval MMB_INVALID_INTERFACE to is not a live interface
- * @retval MMB_BUSY it has slices, holds or a copy in flight; debug builds: another thread changes it
- *         at the same time
+ * @retval MMB_BUSY it has slices, holds or a copy in flight; debug builds: another thread changes
+ * it at the same time
  * @retval MMB_OUT_OF_MEMORY the new space's limit, its layer's memory or backend is exhausted
  * @retval MMB_ERROR a backend's runtime failed otherwise; a user's backend: its own code
  * @return MMB_UNSUPPORTED where the new backend cannot give the block's alignment
@@ -199,8 +199,8 @@ MMB_API mmbError mmb_advise(mmbAllocation *allocation, size_t offset, size_t n_b
  * @param allocation  NULL: nothing to do
  * @retval MMB_INVALID_ALLOCATION not a live allocation: freed already, a raw pointer, or no handle
  *         of the library; or a shared block that another process freed
- * @retval MMB_BUSY it has slices, holds or a copy in flight; debug builds: another thread changes it
- *         at the same time; nothing changed
+ * @retval MMB_BUSY it has slices, holds or a copy in flight; debug builds: another thread changes
+ * it at the same time; nothing changed
  * @note Any thread may free; caller orders, per allocation.
  * @since 0.1
  */
@@ -211,8 +211,8 @@ MMB_API mmbError mmb_free(mmbAllocation *allocation);
  * @param allocation  NULL: nothing to do
  * @param options  only thread is looked at; NULL: the caller
  * @retval MMB_INVALID_ALLOCATION as for mmb_free()
- * @retval MMB_BUSY it has slices, holds or a copy in flight; debug builds: another thread changes it
- *         at the same time; nothing changed
+ * @retval MMB_BUSY it has slices, holds or a copy in flight; debug builds: another thread changes
+ * it at the same time; nothing changed
  * @retval MMB_UNSUPPORTED a thread is named, but the interface serves no named threads
  * @note Any thread may free; caller orders, per allocation.
  * @since 0.1

@@ -24,9 +24,9 @@ bool mmb_interface_config_asks_nothing(const mmbMemInterfaceConfig *config);
 /* Is the interface what the config asks for? What it leaves open does not matter. */
 bool mmb_interface_satisfies(const mmbMemInterface *interface, const mmbMemInterfaceConfig *config);
 
-/* Makes the config's own name, fallback, region provider and what its backend's options point to the
- * keeper's: the provider and the fallback cannot be destroyed, the others are copied; objects of a
- * runtime that the options name stay their owner's. False: no memory; nothing is kept. */
+/* Makes the config's own name, fallback, region provider and what its backend's options point to
+ * the keeper's: the provider and the fallback cannot be destroyed, the others are copied; objects
+ * of a runtime that the options name stay their owner's. False: no memory; nothing is kept. */
 bool mmb_interface_config_keep(mmbMemInterfaceConfig *config);
 void mmb_interface_config_drop(mmbMemInterfaceConfig *config);
 

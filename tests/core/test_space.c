@@ -492,13 +492,13 @@ static void test_space_keeps_the_path_of_its_interfaces(void)
     SUITE_CHECK(mmb_request_interface(space, NULL, &interface) == MMB_OK, "%s", mmb_error_detail());
     CU_ASSERT_PTR_NOT_NULL_FATAL(interface);
     mmb_free(control_allocation(interface, 1000));
-    config.interface_opts.backend_opts.file.path = "/nonexistent";
+    config.interface_opts.backend_opts.file.path = "/nonexistent/folder/file";
     CU_ASSERT_EQUAL(mmb_memspace_configure(&config, space), MMB_OK);
     mmbAllocation *block = NULL;
     mmbError error = mmb_create_interface(space, NULL, &interface);
     if (error == MMB_OK)
         error = mmb_allocate(1000, interface, &block);
-    SUITE_CHECK(error != MMB_OK && strstr(mmb_error_detail(), "/nonexistent"), "%s",
+    SUITE_CHECK(error != MMB_OK && strstr(mmb_error_detail(), "/nonexistent/folder"), "%s",
                 mmb_error_detail());
     CU_ASSERT_EQUAL(mmb_destroy_space(space), MMB_OK);
 }
