@@ -38,7 +38,6 @@ struct mmb_shared_bin {
 
 #define MMB_SHARED_LISTS      (MMB_SHARED_CLASSES_MAX + 1) /* the last: large blocks */
 #define MMB_SHARED_LIST_LARGE MMB_SHARED_CLASSES_MAX
-#define MMB_SHARED_NO_SLOT    UINT32_MAX
 
 /* All but link, thread and is_idle (heap->caches_lock) under `lock`. */
 struct mmb_shared_cache {
@@ -60,7 +59,6 @@ struct mmb_shared_heap {
     struct mmb_chunk *chunk; /* the whole segment */
     struct mmb_list link;    /* in the list of heaps by id (shared_ids.c) */
     bool per_thread;
-    bool is_lost; /* after a fork, when no slot was left for the child */
     void (*collect)(struct mmb_shared_heap *heap); /* what others freed, and empty memory */
     struct mmb_thread_key key;
     struct mmb_lock caches_lock;

@@ -116,7 +116,8 @@ void mmb_shared_heap_collect(struct mmb_shared_heap *heap)
     }
     mmb_lock_release(&heap->caches_lock);
     mmb_shared_pay(heap);
-    mmb_shared_sweep(heap->segment, heap->segment->slot);
+    if (mmb_shared_ensure_slot(heap->segment) == MMB_OK)
+        mmb_shared_sweep(heap->segment, heap->segment->slot);
 }
 
 /* ---- taking ---- */
@@ -151,7 +152,8 @@ static struct mmb_shadow *new_span(struct mmb_shared_cache *cache,
                                    const struct mmb_shared_want *want, uint32_t *out_largest)
 {
     struct mmb_shared_span span;
-    if (!mmb_shared_span_take(segment_of(cache), cache->slot, want, &span, out_largest))
+    if (cache->slot == MMB_SHARED_NO_SLOT ||
+        !mmb_shared_span_take(segment_of(cache), cache->slot, want, &span, out_largest))
         return NULL;
     struct mmb_shadow *shadow = mmb_shadow_make(cache->heap, &span, cache);
     if (!shadow)

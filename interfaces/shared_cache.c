@@ -116,11 +116,15 @@ struct mmb_shared_cache *mmb_shared_cache_for(struct mmb_shared_heap *heap, uint
     return cache;
 }
 
-/* After a fork a cache has no slot until it is used. */
+/* After a fork a cache has no slot until it is used, nor then when the process finds none. */
 static void find_slot(struct mmb_shared_cache *cache)
 {
-    if (mmb_shared_slot_take(cache->heap->segment, &cache->slot) != MMB_OK)
-        cache->slot = cache->heap->segment->slot;
+    struct mmb_shared_segment *segment = cache->heap->segment;
+    if (mmb_shared_ensure_slot(segment) != MMB_OK)
+        return;
+    bool is_main = cache == cache->heap->main;
+    if (is_main || mmb_shared_slot_take(segment, &cache->slot) != MMB_OK)
+        cache->slot = segment->slot;
 }
 
 void mmb_shared_cache_lock(struct mmb_shared_cache *cache)

@@ -42,7 +42,9 @@ void mmb_shared_heap_fork_unlock(struct mmb_allocator *allocator)
     mmb_lock_release(&heap->segment->slots_lock);
     MMB_LIST_FOR_EACH (node, &heap->caches)
         mmb_lock_release(&MMB_CONTAINER_OF(node, struct mmb_shared_cache, link)->lock);
-    if (is_child && mmb_shared_refork(heap->segment))
+    if (is_child) {
+        mmb_shared_refork(heap->segment);
         heap->main->slot = heap->segment->slot;
+    }
     mmb_lock_release(&heap->caches_lock);
 }

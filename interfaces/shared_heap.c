@@ -224,7 +224,9 @@ static mmbError allocate(struct mmb_shared_heap *heap, const struct mmb_request 
 {
     struct mmb_shared_want want;
     uint32_t largest = 0;
-    mmbError error = plan(heap, request, &want);
+    mmbError error = mmb_shared_ensure_slot(heap->segment);
+    if (error == MMB_OK)
+        error = plan(heap, request, &want);
     if (error == MMB_OK)
         error = mmb_shared_charge(heap, request->n_bytes);
     if (error != MMB_OK)

@@ -28,6 +28,8 @@ static void collect_from(struct mmb_shared_stack *stack, uint32_t from)
 static void settle(struct mmb_shared_stack *stack)
 {
     struct mmb_shared_segment *segment = stack->heap.segment;
+    if (mmb_shared_ensure_slot(segment) != MMB_OK)
+        return; /* the next one who can does it */
     mmb_shared_lock(segment, segment->slot);
     mmb_shared_stack_settle(segment);
     mmb_shared_unlock(segment);
@@ -177,7 +179,9 @@ static mmbError stack_allocate(struct mmb_allocator *allocator, const struct mmb
 {
     struct mmb_shared_stack *stack = mmb_shared_stack_of(allocator);
     struct mmb_shared_segment *segment = stack->heap.segment;
-    mmbError error = mmb_shared_charge(&stack->heap, request->n_bytes);
+    mmbError error = mmb_shared_ensure_slot(segment);
+    if (error == MMB_OK)
+        error = mmb_shared_charge(&stack->heap, request->n_bytes);
     if (error != MMB_OK)
         return error;
     mmb_shared_lock(segment, segment->slot);
@@ -302,6 +306,9 @@ static uint64_t below(const struct mmb_shared_segment *segment, uint32_t height)
 static mmbError stack_mark(struct mmb_allocator *allocator, mmbStackMark *out_mark)
 {
     struct mmb_shared_segment *segment = mmb_shared_stack_of(allocator)->heap.segment;
+    mmbError error = mmb_shared_ensure_slot(segment);
+    if (error != MMB_OK)
+        return error;
     mmb_shared_lock(segment, segment->slot);
     uint32_t height = mmb_shared_stack_height(segment);
     *out_mark =
@@ -325,13 +332,16 @@ static mmbError go_down(struct mmb_shared_stack *stack, uint32_t height)
 static mmbError release_to(struct mmb_shared_stack *stack, const mmbStackMark *mark)
 {
     struct mmb_shared_segment *segment = stack->heap.segment;
+    mmbError error = mmb_shared_ensure_slot(segment);
+    if (error != MMB_OK)
+        return error;
     mmb_shared_lock(segment, segment->slot);
     bool is_good =
         !mark || (mark->opaque[0] == (MARK_MAGIC ^ segment->generation) && mark->opaque[3] == 0 &&
                   mark->opaque[1] <= mmb_shared_stack_height(segment) &&
                   mark->opaque[2] == below(segment, (uint32_t)mark->opaque[1]));
     uint32_t height = mark && is_good ? (uint32_t)mark->opaque[1] : 0;
-    mmbError error = is_good ? go_down(stack, height) : MMB_INVALID_ARG;
+    error = is_good ? go_down(stack, height) : MMB_INVALID_ARG;
     mmb_shared_unlock(segment);
     if (!is_good)
         return mmb_fail(error, "stack_release: the mark is not of this stack, or what lay below "

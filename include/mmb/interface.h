@@ -73,8 +73,10 @@ typedef struct mmbMemInterfaceStats {
  * @retval MMB_UNSUPPORTED the backend does not serve the space's layer and context or does not go
  *         with the strategy, its runtime or device is missing, backend or strategy is not part of
  *         this build, or a region provider is to register memory that has no addresses (cl_mem)
- * @retval MMB_OUT_OF_MEMORY a stack's capacity or a segment cannot be had, or no room for the
- *         interface
+ * @retval MMB_OUT_OF_MEMORY a stack's capacity or a segment cannot be had, all owner slots of a
+ *         segment are in use, or no room for the interface
+ * @retval MMB_BUSY a process that lives holds the segment's lock for seconds: it is stopped, or the
+ *         segment is damaged
  * @retval MMB_EXISTS the segment or file exists already (CREATE, or a private file), is attached
  *         already, or its id is in use
  * @retval MMB_NOT_FOUND the segment or file does not exist (ATTACH), nor a file's directory, or a

@@ -141,7 +141,8 @@ MMB_API mmbError mmb_shared_offset(mmbMemInterface *interface, const void *ptr,
  * @retval MMB_UNSUPPORTED it is not over a shared heap
  * @retval MMB_INVALID_ARG the pointer is null or names another heap
  * @retval MMB_INVALID_ALLOCATION no live block starts there
- * @retval MMB_OUT_OF_MEMORY the space's limit is exhausted
+ * @retval MMB_OUT_OF_MEMORY the space's limit is exhausted, or after a fork: all owner slots are in
+ *         use
  * @retval MMB_BUSY its owner lives
  * @note Thread-safe.
  * @since 0.1
@@ -158,6 +159,7 @@ MMB_API mmbError mmb_shm_adopt(mmbMemInterface *interface, mmbSharedPtr pointer)
  * @retval MMB_INVALID_INTERFACE interface is not a live interface
  * @retval MMB_UNSUPPORTED it is not over a shared heap
  * @retval MMB_CORRUPT the segment contradicts itself; what was freed until then stays freed
+ * @retval MMB_OUT_OF_MEMORY after a fork: all owner slots are in use
  * @note Thread-safe.
  * @since 0.1
  */

@@ -29,6 +29,8 @@ typedef struct mmbStackMark {
  * @param[out] out_mark  the caller's; valid until something below it is released
  * @retval MMB_INVALID_INTERFACE interface is not a live interface
  * @retval MMB_UNSUPPORTED its strategy is not the stack
+ * @retval MMB_OUT_OF_MEMORY a shared heap's owner slots are all in use and a fork left this process
+ *         none
  * @note Thread-safe.
  * @since 0.1
  */
@@ -41,6 +43,8 @@ MMB_API mmbError mmb_stack_mark(mmbMemInterface *interface, mmbStackMark *out_ma
  * @retval MMB_INVALID_INTERFACE interface is not a live interface
  * @retval MMB_INVALID_ARG the mark is of another interface, or lies above the top
  * @retval MMB_UNSUPPORTED its strategy is not the stack
+ * @retval MMB_OUT_OF_MEMORY a shared heap's owner slots are all in use and a fork left this process
+ *         none
  * @retval MMB_BUSY a block above the mark has slices, holds or a copy in flight, or its handle was
  *         migrated to another interface, or was allocated before the mark or elsewhere and its
  * bytes moved here; nothing changed
@@ -54,6 +58,8 @@ MMB_API mmbError mmb_stack_release(mmbMemInterface *interface, mmbStackMark mark
  * @param interface  required
  * @retval MMB_INVALID_INTERFACE interface is not a live interface
  * @retval MMB_UNSUPPORTED its strategy is not the stack
+ * @retval MMB_OUT_OF_MEMORY a shared heap's owner slots are all in use and a fork left this process
+ *         none
  * @retval MMB_BUSY as for mmb_stack_release(); nothing changed
  * @note Caller orders against allocations from the interface.
  * @since 0.1

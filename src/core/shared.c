@@ -181,7 +181,9 @@ mmbError mmb_shm_adopt(mmbMemInterface *interface, mmbSharedPtr pointer)
     if (mmb_shared_ptr_is_null(pointer) || pointer.allocator != name_of(heap))
         return mmb_fail(MMB_INVALID_ARG, "shm_adopt: the pointer is null or names another heap");
     mmbAllocation *record;
-    error = heap->base.ops->import(&heap->base, pointer.offset, &record);
+    error = mmb_shared_ensure_slot(heap->segment);
+    if (error == MMB_OK)
+        error = heap->base.ops->import(&heap->base, pointer.offset, &record);
     if (error != MMB_OK)
         return error;
     size_t n_bytes = mmb_record_bytes(record);
@@ -220,6 +222,9 @@ mmbError mmb_shm_reclaim(mmbMemInterface *interface, mmbShmKeep keep, void *user
         return error;
     struct mmb_shared_census census;
     error = mmb_shared_check(heap->segment, &census);
+    if (error != MMB_OK)
+        return error;
+    error = mmb_shared_ensure_slot(heap->segment);
     if (error != MMB_OK)
         return error;
     struct keeping keeping = {keep, user, name_of(heap)};

@@ -26,6 +26,29 @@ static mmbError check_bits(const struct mmb_shared_span *span)
     return MMB_OK;
 }
 
+static bool is_rest_of(const struct mmb_shared_segment *segment, uint32_t granule, uint32_t head)
+{
+    uint64_t word = __atomic_load_n(mmb_shared_descriptor(segment, granule), __ATOMIC_ACQUIRE);
+    struct mmb_descriptor d = mmb_descriptor_unpack(word);
+    return d.state == MMB_SPAN_REST && d.n_granules == head;
+}
+
+/* Every granule behind the head says whose it is; else another span may lie across this one. Who
+ * finds that the span is another one meanwhile has no reason to complain. */
+static mmbError check_rest(const struct mmb_shared_segment *segment,
+                           const struct mmb_shared_span *span, uint64_t word)
+{
+    const uint64_t *head = mmb_shared_descriptor(segment, span->granule);
+    for (uint32_t i = 1; i < span->n_granules; i++) {
+        bool is_wrong = !is_rest_of(segment, span->granule + i, span->granule);
+        if (is_wrong && __atomic_load_n(head, __ATOMIC_ACQUIRE) != word)
+            return MMB_OK;
+        if (is_wrong && !is_rest_of(segment, span->granule + i, span->granule))
+            return corrupt("two spans share granule", span->granule + i);
+    }
+    return MMB_OK;
+}
+
 static mmbError check_spans(const struct mmb_shared_segment *segment)
 {
     struct mmb_shared_span span;
@@ -40,6 +63,8 @@ static mmbError check_spans(const struct mmb_shared_segment *segment)
         if (is_span && !is_owner(segment, span.owner))
             return corrupt("an impossible owner of the span at granule", granule);
         mmbError error = is_span ? check_bits(&span) : MMB_OK;
+        if (is_span && error == MMB_OK)
+            error = check_rest(segment, &span, word);
         if (error != MMB_OK)
             return error;
         granule += is_span ? span.n_granules : 1;

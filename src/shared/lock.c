@@ -7,7 +7,11 @@
  * waiter that found a holder dead must not take the lock from a process that got the same slot
  * meanwhile. Inside a process a mutex comes first, so a word that names one of our own slots, or no
  * slot at all, is left over or damaged, and is taken over too. A waiter never sleeps for long: the
- * holder may have died between its store and its wake-up call. */
+ * holder may have died between its store and its wake-up call.
+ *
+ * A word that was damaged may name a process that lives and knows nothing of it. Who attaches
+ * therefore does not wait for ever on a word that does not change; whoever has had the lock once,
+ * and with it a right word, does. */
 #include <linux/futex.h>
 #include <stdint.h>
 #include <sys/syscall.h>
@@ -20,6 +24,9 @@
 #define SPINS     64
 #define FIRST_NAP 1000000L /* ns */
 #define LAST_NAP  50000000L
+
+/* A section is some microseconds long; only a stopped holder takes longer. */
+long mmb_shared_patience_ns = 3000000000L;
 
 static uint32_t *word_of(struct mmb_shared_segment *segment)
 {
@@ -53,22 +60,51 @@ static bool spin(uint32_t *word, uint32_t slot)
     return false;
 }
 
-void mmb_shared_lock(struct mmb_shared_segment *segment, uint32_t slot)
+/* Waits until the word may have changed, and longer each time. The wait in ns. */
+static long sleep_on(uint32_t *word, uint32_t seen, long *nap)
 {
-    uint32_t *word = word_of(segment);
-    long nap = FIRST_NAP;
-    mmb_mutex_lock(&segment->central);
+    long waited = *nap;
+    struct timespec timeout = {0, waited};
+    syscall(SYS_futex, word, FUTEX_WAIT, seen, &timeout, NULL, 0);
+    *nap = waited * 2 < LAST_NAP ? waited * 2 : LAST_NAP;
+    return waited;
+}
+
+/* The mutex is held. patience_ns 0: endless. */
+static bool take(struct mmb_shared_segment *segment, uint32_t slot, long patience_ns)
+{
+    uint32_t *word = word_of(segment), last = 0;
+    long nap = FIRST_NAP, waited = 0;
     while (!spin(word, slot)) {
         uint32_t seen = __atomic_load_n(word, __ATOMIC_RELAXED);
         if (is_abandoned(segment, seen)) {
             if (try_from(word, seen, slot))
-                return;
+                return true;
             continue;
         }
-        struct timespec timeout = {0, nap};
-        syscall(SYS_futex, word, FUTEX_WAIT, seen, &timeout, NULL, 0);
-        nap = nap * 2 < LAST_NAP ? nap * 2 : LAST_NAP;
+        if (seen != last)
+            waited = 0;
+        last = seen;
+        if (patience_ns && waited >= patience_ns)
+            return false;
+        waited += sleep_on(word, seen, &nap);
     }
+    return true;
+}
+
+void mmb_shared_lock(struct mmb_shared_segment *segment, uint32_t slot)
+{
+    mmb_mutex_lock(&segment->central);
+    take(segment, slot, 0);
+}
+
+bool mmb_shared_lock_first(struct mmb_shared_segment *segment, uint32_t slot)
+{
+    mmb_mutex_lock(&segment->central);
+    if (take(segment, slot, mmb_shared_patience_ns))
+        return true;
+    mmb_mutex_unlock(&segment->central);
+    return false;
 }
 
 void mmb_shared_unlock(struct mmb_shared_segment *segment)

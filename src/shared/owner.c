@@ -22,6 +22,11 @@
 #include "src/shared/segment.h"
 #include "src/shared/stack.h"
 
+/* In a slot's word, beside the process id. While it is being taken the slot's start is still that
+ * of who had it before. */
+#define TAKEN  ((uint64_t)1)
+#define TAKING ((uint64_t)2)
+
 /* ---- processes ---- */
 
 struct life {
@@ -64,7 +69,8 @@ static bool process_is_dead(const struct mmb_shared_slot *slot)
         return true;
     if (!look_at(pid, &life))
         return false;
-    return life.state == 'Z' || life.state == 'X' || (start && life.start != start);
+    bool has_start = owner & TAKEN && start;
+    return life.state == 'Z' || life.state == 'X' || (has_start && life.start != start);
 }
 
 /* ---- bytes of the file ---- */
@@ -154,27 +160,42 @@ static bool take_word(const struct mmb_shared_segment *segment, struct mmb_share
                                                            __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
-/* slots_lock held. False: somebody has it. */
-static bool try_take(struct mmb_shared_segment *segment, uint32_t number)
+/* slots_lock held: the slot was not taken after all. `before` is what its word was. */
+static mmbError let_go(struct mmb_shared_segment *segment, uint32_t number, uint64_t before)
+{
+    struct mmb_shared_slot *slot = mmb_shared_slot(segment, number);
+    if (segment->fd < 0)
+        __atomic_store_n(&slot->owner, before, __ATOMIC_RELEASE);
+    __atomic_fetch_and(&segment->own[number / 64], ~own_bit(number), __ATOMIC_RELAXED);
+    unlock_byte(segment, number);
+    return mmb_fail(MMB_BUSY,
+                    "shared heap %u: its lock stays held by a process that lives: it is "
+                    "stopped, or the segment is damaged",
+                    segment->id);
+}
+
+/* slots_lock held. MMB_EXISTS without words: somebody has it; MMB_BUSY. */
+static mmbError try_take(struct mmb_shared_segment *segment, uint32_t number)
 {
     struct mmb_shared_slot *slot = mmb_shared_slot(segment, number);
     struct life life = {0, 0};
     uint64_t before = __atomic_load_n(&slot->owner, __ATOMIC_RELAXED);
-    uint64_t after = (uint64_t)segment->pid << 32 | 1;
+    uint64_t after = (uint64_t)segment->pid << 32;
     if (segment->fd < 0)
         look_at(segment->pid, &life);
-    if (!lock_byte(segment, number) || !take_word(segment, slot, &before, after))
-        return false;
+    if (!lock_byte(segment, number) || !take_word(segment, slot, &before, after | TAKING))
+        return MMB_EXISTS;
     __atomic_fetch_or(&segment->own[number / 64], own_bit(number), __ATOMIC_RELAXED);
-    mmb_shared_lock(segment, number);
+    if (!mmb_shared_lock_first(segment, number))
+        return let_go(segment, number, before);
     if (segment->fd >= 0)
         before = __atomic_load_n(&slot->owner, __ATOMIC_RELAXED);
     if (before != 0)
         disown(segment, number, MMB_SHARED_OWNER_DEAD);
     __atomic_store_n(&slot->start, life.start, __ATOMIC_RELAXED);
-    __atomic_store_n(&slot->owner, after, __ATOMIC_RELEASE);
+    __atomic_store_n(&slot->owner, after | TAKEN, __ATOMIC_RELEASE);
     mmb_shared_unlock(segment);
-    return true;
+    return MMB_OK;
 }
 
 static bool can_take(struct mmb_shared_segment *segment, uint32_t slot, bool dead_too)
@@ -187,17 +208,19 @@ static bool can_take(struct mmb_shared_segment *segment, uint32_t slot, bool dea
 
 mmbError mmb_shared_slot_take(struct mmb_shared_segment *segment, uint32_t *out_slot)
 {
-    bool taken = false;
+    mmbError error = MMB_EXISTS;
     mmb_lock_acquire(&segment->slots_lock);
-    for (uint32_t i = 0; !taken && i < 2 * segment->layout.n_slots; i++) {
+    for (uint32_t i = 0; error == MMB_EXISTS && i < 2 * segment->layout.n_slots; i++) {
         uint32_t slot = i % segment->layout.n_slots;
         bool dead_too = i >= segment->layout.n_slots;
-        taken = can_take(segment, slot, dead_too) && try_take(segment, slot);
-        *out_slot = slot;
+        if (can_take(segment, slot, dead_too))
+            error = try_take(segment, slot);
+        if (error == MMB_OK)
+            *out_slot = slot;
     }
     mmb_lock_release(&segment->slots_lock);
-    if (taken)
-        return MMB_OK;
+    if (error != MMB_EXISTS)
+        return error;
     return mmb_fail(MMB_OUT_OF_MEMORY, "shared heap: all %u owner slots are in use",
                     segment->layout.n_slots);
 }

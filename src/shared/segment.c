@@ -39,15 +39,14 @@ uint32_t mmb_shared_new_generation(void)
     return number ? number : 1;
 }
 
-/* A new description of the same file; the old descriptor is closed. -1 with errno. */
+/* A new description of the same file; the old descriptor is closed. -1 with errno: it is not. */
 static int reopen(int fd)
 {
     char path[40];
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     int own = open(path, O_RDWR | O_CLOEXEC);
-    int cause = errno;
-    close(fd);
-    errno = cause;
+    if (own >= 0)
+        close(fd);
     return own;
 }
 
@@ -68,8 +67,12 @@ mmbError mmb_shared_join(struct mmb_shared_segment *segment, void *base,
     segment->generation = copy->generation;
     segment->fd = fd < 0 ? -1 : reopen(fd);
     segment->fd_offset = fd_offset;
-    if (fd >= 0 && segment->fd < 0)
-        return mmb_fail_errno(MMB_ERROR, errno, "shared heap: opening /proc/self/fd again");
+    if (fd >= 0 && segment->fd < 0) {
+        mmbError error =
+            mmb_fail_errno(MMB_ERROR, errno, "shared heap: opening /proc/self/fd again");
+        close(fd);
+        return error;
+    }
     mmb_lock_init(&segment->slots_lock);
     mmb_mutex_init(&segment->central);
     mmbError error = take_first_slot(segment);
@@ -87,18 +90,48 @@ void mmb_shared_leave(struct mmb_shared_segment *segment)
     for (uint32_t slot = 0; slot < segment->layout.n_slots; slot++)
         if (slot != segment->slot && mmb_shared_slot_is_own(segment, slot))
             mmb_shared_slot_give(segment, slot);
-    mmb_shared_slot_give(segment, segment->slot);
+    if (segment->slot != MMB_SHARED_NO_SLOT)
+        mmb_shared_slot_give(segment, segment->slot);
     mmb_mutex_destroy(&segment->central);
     if (segment->fd >= 0)
         close(segment->fd);
     segment->fd = -1;
 }
 
-bool mmb_shared_refork(struct mmb_shared_segment *segment)
+/* Locks on the inherited descriptor's description are the parent's: nothing may be taken with it.
+ */
+static mmbError renew_descriptor(struct mmb_shared_segment *segment)
 {
-    if (segment->fd >= 0)
-        segment->fd = reopen(segment->fd);
-    return take_first_slot(segment) == MMB_OK;
+    int own = segment->is_inherited ? reopen(segment->fd) : segment->fd;
+    if (segment->is_inherited && own < 0)
+        return mmb_fail_errno(MMB_OUT_OF_MEMORY, errno, "shared heap %u: no file of its own",
+                              segment->id);
+    segment->fd = own;
+    segment->is_inherited = false;
+    return MMB_OK;
+}
+
+mmbError mmb_shared_find_slot(struct mmb_shared_segment *segment)
+{
+    uint32_t slot = MMB_SHARED_NO_SLOT, none = MMB_SHARED_NO_SLOT;
+    mmb_lock_acquire(&segment->slots_lock);
+    mmbError error = renew_descriptor(segment);
+    mmb_lock_release(&segment->slots_lock);
+    if (error == MMB_OK)
+        error = mmb_shared_slot_take(segment, &slot);
+    if (error == MMB_OK && !__atomic_compare_exchange_n(&segment->slot, &none, slot, false,
+                                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        mmb_shared_slot_give(segment, slot); /* another thread was first */
+    return error;
+}
+
+void mmb_shared_refork(struct mmb_shared_segment *segment)
+{
+    memset(segment->own, 0, sizeof segment->own);
+    segment->pid = getpid();
+    segment->slot = MMB_SHARED_NO_SLOT;
+    segment->is_inherited = segment->fd >= 0;
+    mmb_shared_find_slot(segment);
 }
 
 bool mmb_shared_back(const struct mmb_shared_segment *segment, uint64_t offset, uint64_t n_bytes)

@@ -8,6 +8,8 @@
 #include "src/base/lock.h"
 #include "src/shared/layout.h"
 
+#define MMB_SHARED_NO_SLOT UINT32_MAX
+
 struct mmb_shared_segment {
     unsigned char *base;
     struct mmb_shared_layout layout;
@@ -20,7 +22,8 @@ struct mmb_shared_segment {
     uint64_t fd_offset; /* of the segment in the file */
     bool is_sparse;     /* pages are asked for before they are touched */
     pid_t pid;          /* that this is valid for */
-    uint32_t slot;      /* the process's own */
+    bool is_inherited;  /* the descriptor is still the one that the parent of a fork has */
+    uint32_t slot;      /* the process's own; NO_SLOT after a fork that found none */
     struct mmb_lock slots_lock;
     struct mmb_mutex
         central; /* before the lock in the segment: one thread per process waits there */
@@ -60,20 +63,29 @@ void mmb_shared_format(void *base, const struct mmb_shared_layout *layout,
 /* A number that no earlier segment of the name had; never 0. */
 uint32_t mmb_shared_new_generation(void);
 /* Joins a segment that is mapped at base and whose head `copy` was checked: takes a slot. fd is the
- * segment's afterwards, and closed when this fails. MMB_OUT_OF_MEMORY: all slots are in use. */
+ * segment's afterwards, and closed when this fails. MMB_OUT_OF_MEMORY: all slots are in use;
+ * MMB_BUSY: the central lock cannot be had. */
 mmbError mmb_shared_join(struct mmb_shared_segment *segment, void *base,
                          const struct mmb_shared_head *copy, int fd, uint64_t fd_offset);
 /* Gives the slots back; blocks stay. The memory is the caller's to unmap. */
 void mmb_shared_leave(struct mmb_shared_segment *segment);
-/* In the child of a fork: the parent's slots are not ours. False: no slot; the heap cannot be used.
- */
-bool mmb_shared_refork(struct mmb_shared_segment *segment);
+/* In the child of a fork: the parent's slots are not ours; a new one is taken if there is one. */
+void mmb_shared_refork(struct mmb_shared_segment *segment);
+mmbError mmb_shared_find_slot(struct mmb_shared_segment *segment);
+/* Before anything that is done in the name of the process's slot: takes one where a fork found
+ * none. MMB_OUT_OF_MEMORY, MMB_BUSY: as when joining. */
+static inline mmbError mmb_shared_ensure_slot(struct mmb_shared_segment *segment)
+{
+    uint32_t slot = __atomic_load_n(&segment->slot, __ATOMIC_ACQUIRE);
+    return __builtin_expect(slot != MMB_SHARED_NO_SLOT, 1) ? MMB_OK : mmb_shared_find_slot(segment);
+}
 /* Pages for a part of the segment; false: there are none. */
 bool mmb_shared_back(const struct mmb_shared_segment *segment, uint64_t offset, uint64_t n_bytes);
 
 /* ---- owners (owner.c) ---- */
 
-/* Takes a slot that nobody has, or one of the dead, whose spans become nobody's. */
+/* Takes a slot that nobody has, or one of the dead, whose spans become nobody's.
+ * MMB_OUT_OF_MEMORY: there is none; MMB_BUSY: the central lock cannot be had. */
 mmbError mmb_shared_slot_take(struct mmb_shared_segment *segment, uint32_t *out_slot);
 /* What it owns becomes DETACHED. */
 void mmb_shared_slot_give(struct mmb_shared_segment *segment, uint32_t slot);
@@ -87,6 +99,10 @@ bool mmb_shared_slot_is_dead(struct mmb_shared_segment *segment, uint32_t slot);
  * guards needs repair. */
 void mmb_shared_lock(struct mmb_shared_segment *segment, uint32_t slot);
 void mmb_shared_unlock(struct mmb_shared_segment *segment);
+/* The same for who just came. False: a living process seems to hold it, and for longer than
+ * mmb_shared_patience_ns: it is stopped, or the word is damaged. */
+bool mmb_shared_lock_first(struct mmb_shared_segment *segment, uint32_t slot);
+extern long mmb_shared_patience_ns; /* less in tests */
 
 /* ---- spans (span.c) ---- */
 

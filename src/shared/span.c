@@ -56,6 +56,17 @@ bool mmb_shared_span_at(const struct mmb_shared_segment *segment, uint32_t granu
     return true;
 }
 
+/* The span that a granule is part of; false: it is free. */
+static bool span_around(const struct mmb_shared_segment *segment, uint32_t granule,
+                        struct mmb_shared_span *out)
+{
+    uint64_t word = __atomic_load_n(mmb_shared_descriptor(segment, granule), __ATOMIC_ACQUIRE);
+    struct mmb_descriptor d = mmb_descriptor_unpack(word);
+    uint32_t head = d.state == MMB_SPAN_REST ? d.n_granules : granule;
+    return head <= granule && mmb_shared_span_at(segment, head, out) &&
+           granule - head < out->n_granules;
+}
+
 bool mmb_shared_span_find(const struct mmb_shared_segment *segment, uint64_t offset,
                           struct mmb_shared_span *out_span, uint32_t *out_block)
 {
@@ -63,13 +74,10 @@ bool mmb_shared_span_find(const struct mmb_shared_segment *segment, uint64_t off
     if (offset < layout->data || offset >= layout->data_end || layout->n_granules == 0)
         return false;
     uint32_t granule = (uint32_t)((offset - layout->data) >> layout->granule_log2);
-    uint64_t word = __atomic_load_n(mmb_shared_descriptor(segment, granule), __ATOMIC_ACQUIRE);
-    struct mmb_descriptor d = mmb_descriptor_unpack(word);
-    uint32_t head = d.state == MMB_SPAN_REST ? d.n_granules : granule;
-    if (head > granule || !mmb_shared_span_at(segment, head, out_span) ||
-        granule - head >= out_span->n_granules)
+    if (!span_around(segment, granule, out_span))
         return false;
-    uint64_t distance = offset - layout->data - ((uint64_t)head << layout->granule_log2);
+    uint64_t distance =
+        offset - layout->data - ((uint64_t)out_span->granule << layout->granule_log2);
     uint64_t block = distance / out_span->block_bytes;
     *out_block = (uint32_t)block;
     return block < out_span->n_blocks;
@@ -142,7 +150,17 @@ static uint32_t skip(const struct mmb_shared_segment *segment, uint32_t granule,
     return (uint32_t)(head >> log2) + ((head & (((size_t)1 << log2) - 1)) != 0);
 }
 
-/* UINT32_MAX: none from `from` on. */
+/* The hint, where it may be within a span: a process may die between making one and moving the
+ * hint, and the granules behind a head alone do not tell that they are taken. */
+static uint32_t past_span(const struct mmb_shared_segment *segment, uint32_t granule)
+{
+    struct mmb_shared_span span;
+    if (granule >= segment->layout.n_granules || !span_around(segment, granule, &span))
+        return granule;
+    return span.granule + span.n_granules;
+}
+
+/* UINT32_MAX: none from `from` on; it is no granule within a span. */
 static uint32_t find_run(const struct mmb_shared_segment *segment, uint32_t from,
                          const struct mmb_shared_want *want, uint32_t *largest)
 {
@@ -197,7 +215,7 @@ bool mmb_shared_span_take(struct mmb_shared_segment *segment, uint32_t slot,
     uint32_t *hint = &mmb_shared_dynamic(segment)->hint;
     *out_largest = 0;
     mmb_shared_lock(segment, slot);
-    uint32_t from = __atomic_load_n(hint, __ATOMIC_RELAXED);
+    uint32_t from = past_span(segment, __atomic_load_n(hint, __ATOMIC_RELAXED));
     uint32_t granule = find_run(segment, from, want, out_largest);
     if (granule == UINT32_MAX)
         granule = find_run(segment, 0, want, out_largest);
