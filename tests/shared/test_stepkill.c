@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Promise under test: a process may be killed after any instruction of allocate, free, attach and
- * detach, and all others go on.
+/* Promise under test: a process may be killed after any instruction of allocate, free, attach,
+ * detach, reclaim and adopt, and all others go on.
  *
  * A child is stepped instruction by instruction. What others can see of it changes only when a word
  * of the segment changes or a system call returns, so it is killed once in each of these states:
@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/types.h>
 #include <sys/user.h>
@@ -32,63 +33,100 @@
 #define STRIDE 29
 #endif
 
+enum { DONE = 42, UNTRACED = 77 }; /* how a child ends */
+
 static mmbMemSpace *space;
 static mmbMemInterface *heap;
 static mmbAllocation *foreign; /* the survivor's, that a child may free */
 static mmbAllocation *mine[4]; /* the child's */
+static mmbSharedPtr *left;     /* what a dead process left; in memory that all see */
+static bool may_trace = true;
 static const void *segment;
 static size_t data_offset;
 
-/* ---- what the child does ---- */
+/* ---- what the child does; false: not what was asked for ---- */
 
-static void allocate_some(void)
+static bool allocate_some(void)
 {
     static const size_t sizes[] = {16, 64, 200, 4100};
     for (size_t i = 0; i < N_ROWS(sizes); i++)
-        mmb_allocate(sizes[i], heap, &mine[i]);
+        if (mmb_allocate(sizes[i], heap, &mine[i]) != MMB_OK)
+            return false;
+    return true;
 }
 
-static void free_some(void)
+static bool free_some(void)
 {
     for (size_t i = 0; i < N_ROWS(mine); i++)
-        mmb_free(mine[i]);
+        if (mmb_free(mine[i]) != MMB_OK)
+            return false;
+    return true;
 }
 
 /* Spans and no blocks: what a process that detaches leaves, stays. */
-static void allocate_and_free(void)
+static bool allocate_and_free(void)
 {
-    allocate_some();
-    free_some();
+    return allocate_some() && free_some();
 }
 
-static void free_foreign(void)
+static bool free_foreign(void)
 {
-    mmb_free(foreign);
+    return mmb_free(foreign) == MMB_OK;
 }
 
-static void detach(void)
+static bool detach(void)
 {
-    mmb_destroy_interface(heap);
+    return mmb_destroy_interface(heap) == MMB_OK;
 }
 
-static void attach(void)
+static bool attach(void)
 {
     mmbMemInterfaceConfig config = segment_config(MMB_SHM_ATTACH, MMB_STRATEGY_DEFAULT, 0);
-    segment_open(space, &config, &heap);
+    return segment_open(space, &config, &heap) == MMB_OK;
 }
 
-static void nothing(void) {}
+/* A process of its own allocates and is gone. */
+static bool leave_dead(void)
+{
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        bool is_done = allocate_some();
+        *left = segment_pointer(mine[0]);
+        _exit(is_done ? 0 : 1);
+    }
+    return waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static bool reclaim(void)
+{
+    size_t freed = 0;
+    return mmb_shm_reclaim(heap, NULL, NULL, &freed) == MMB_OK && freed > 0;
+}
+
+static bool adopt(void)
+{
+    return mmb_shm_adopt(heap, *left) == MMB_OK;
+}
+
+static bool nothing(void)
+{
+    return true;
+}
 
 struct operation {
     const char *name;
-    void (*prepare)(void);
-    void (*act)(void);
+    bool (*prepare)(void);
+    bool (*act)(void);
 };
 
 static const struct operation operations[] = {
     {"allocate, cold", nothing, allocate_some},
+    {"allocate, warm", allocate_and_free, allocate_some},
     {"free", allocate_some, free_some},
     {"free for others", nothing, free_foreign},
+    {"reclaim", leave_dead, reclaim},
+    {"adopt", leave_dead, adopt},
     {"detach", allocate_and_free, detach},
     {"attach", detach, attach},
 };
@@ -126,39 +164,48 @@ static bool has_changed(void)
     return true;
 }
 
-/* The child, stopped where its operation begins; -1: it may not be traced. */
+/* The child, stopped where its operation begins; -1: it does not, or may not be traced. */
 static pid_t start(const struct operation *operation)
 {
     int status;
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
-        operation->prepare();
+        if (!operation->prepare())
+            _exit(2);
         if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
-            _exit(77);
+            _exit(UNTRACED);
         raise(SIGSTOP);
-        operation->act();
-        _exit(42);
+        _exit(operation->act() ? DONE : 3);
     }
-    if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
         return -1;
-    return pid;
+    bool is_started = WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP;
+    may_trace = !WIFEXITED(status) || WEXITSTATUS(status) != UNTRACED;
+    SUITE_CHECK(is_started || !may_trace, "%s does not begin: 0x%x", operation->name, status);
+    return is_started ? pid : -1;
 }
 
-/* Steps until as many states were passed, then kills. False: the operation ended before. */
-static bool kill_in_state(pid_t pid, size_t state)
+/* Steps until as many states were passed, then kills. The status that the child ended with. */
+static int kill_in_state(pid_t pid, size_t state, size_t *out_steps)
 {
-    int status;
+    int status = 0;
+    *out_steps = 0;
     has_changed();
     for (size_t passed = 0; passed < state;) {
         bool is_call = is_at_system_call(pid);
-        if (ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) != 0 || waitpid(pid, &status, 0) != pid ||
-            !WIFSTOPPED(status))
-            return false;
+        if (ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) != 0 || waitpid(pid, &status, 0) != pid)
+            return -1;
+        if (!WIFSTOPPED(status))
+            return status;
+        if (WSTOPSIG(status) != SIGTRAP)
+            break; /* it crashed: a step would only come back to the same instruction */
+        ++*out_steps;
         passed += has_changed() || is_call;
     }
     kill(pid, SIGKILL);
-    return waitpid(pid, &status, 0) == pid;
+    int crash = WIFSTOPPED(status) && WSTOPSIG(status) != SIGTRAP ? status : 0;
+    return waitpid(pid, &status, 0) != pid ? -1 : crash ? crash : status;
 }
 
 /* ---- the survivor ---- */
@@ -181,27 +228,40 @@ static bool go_on(size_t *out_live)
     return done;
 }
 
-static size_t kill_everywhere(const struct operation *operation)
+/* Kills in one state, or lets the operation end before. False: it did end, or something failed. */
+static bool kill_once(const struct operation *operation, size_t state, size_t *out_steps)
+{
+    size_t live = 0;
+    foreign = control_allocation(heap, 100);
+    pid_t pid = start(operation);
+    if (pid < 0)
+        return false;
+    int status = kill_in_state(pid, state, out_steps);
+    bool is_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    bool is_done = WIFEXITED(status) && WEXITSTATUS(status) == DONE;
+    bool is_right = go_on(&live) && live <= 1;
+    if (live == 1)
+        is_right = mmb_free(foreign) == MMB_OK && is_right;
+    SUITE_CHECK(is_killed || is_done, "%s, state %zu: it ended with 0x%x", operation->name, state,
+                status);
+    return SUITE_CHECK(is_right, "%s, state %zu: %zu live: %s", operation->name, state, live,
+                       mmb_error_detail()) &&
+           is_killed;
+}
+
+static void kill_everywhere(mmbStrategy strategy, const struct operation *operation)
 {
     const char *text = getenv("MMB_TEST_STRIDE");
-    size_t stride = text ? (size_t)atoi(text) : STRIDE;
-    for (size_t state = 1; state < STATES_MAX; state += stride) {
-        size_t live = 0;
-        foreign = control_allocation(heap, 100);
-        pid_t pid = start(operation);
-        if (pid < 0)
-            return state - 1;
-        bool killed = kill_in_state(pid, state);
-        bool is_right = go_on(&live);
-        if (!SUITE_CHECK(is_right && live <= 1, "%s, state %zu: %zu live: %s", operation->name,
-                         state, live, mmb_error_detail()))
-            return state;
-        if (live == 1)
-            CU_ASSERT_EQUAL(mmb_free(foreign), MMB_OK);
-        if (!killed)
-            return state;
+    size_t stride = text ? (size_t)atoi(text) : STRIDE, state = 1, n_killed = 0, n_steps = 0;
+    while (state < STATES_MAX && kill_once(operation, state, &n_steps)) {
+        state += stride;
+        n_killed++;
     }
-    return STATES_MAX;
+    if (!may_trace)
+        return;
+    printf("# %s, %s: killed in %zu of its states; it has %zu instructions\n",
+           mmb_strategy_name(strategy), operation->name, n_killed, n_steps);
+    SUITE_CHECK(n_killed > 0 && state < STATES_MAX, "%s: %zu states", operation->name, state);
 }
 
 static void kill_in_all(mmbStrategy strategy)
@@ -215,15 +275,12 @@ static void kill_in_all(mmbStrategy strategy)
     segment = (const char *)mmb_allocation_ptr(block) - first.offset;
     data_offset = first.offset;
     CU_ASSERT_EQUAL(mmb_free(block), MMB_OK);
-    for (size_t i = 0; i < N_ROWS(operations); i++) {
-        size_t n = kill_everywhere(&operations[i]);
-        printf("# %s, %s: killed in %zu states\n", mmb_strategy_name(strategy), operations[i].name,
-               n);
-        if (n < 2) {
-            suite_skip("processes may not be traced here");
-            break;
-        }
-    }
+    left = mmap(NULL, sizeof *left, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    for (size_t i = 0; i < N_ROWS(operations) && may_trace; i++)
+        kill_everywhere(strategy, &operations[i]);
+    if (!may_trace)
+        suite_skip("processes may not be traced here");
+    munmap(left, sizeof *left);
     segment_tear_down();
 }
 
