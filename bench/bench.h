@@ -17,6 +17,7 @@ enum bench_way {
     BENCH_MMB,       /* mmb_allocate and mmb_free */
     BENCH_BUMP,      /* a bump pointer, inlined */
     BENCH_PLACED,    /* malloc and free of a program that mmb-run runs */
+    BENCH_BOOST,     /* a managed segment of boost.interprocess */
     BENCH_N_WAYS
 };
 
@@ -33,6 +34,7 @@ enum bench_group {
     BENCH_NETWORKS = 256,   /* the same with the network libraries */
     BENCH_EACH_TIME = 512,  /* a buffer registered each time */
     BENCH_RUN = 1024,       /* mmb-run */
+    BENCH_SHARED = 2048,    /* heaps that processes share */
     BENCH_GENERAL = BENCH_PEERS | BENCH_LOCAL | BENCH_PAGES
 };
 
@@ -47,6 +49,7 @@ struct bench_contender {
     uint64_t flags; /* of the interface */
     bool has_no_limit;
     const char *provider; /* of regions: "mlock", or a module beside mmb-bench; NULL: none */
+    bool is_shared;       /* over a segment that processes share */
 };
 
 struct bench_run;
@@ -69,11 +72,11 @@ struct bench_workload {
     const char *reference;             /* what that is here */
     enum bench_unit unit;
     enum bench_when when;
-    bool is_bare;     /* starts libmmb itself, or not at all */
-    bool is_memory;   /* what was touched before must be little */
-    size_t ops;       /* in a full run */
-    size_t least_ops; /* a quick run does not go below */
-    unsigned int n_threads;
+    bool is_bare;           /* starts libmmb itself, or not at all */
+    bool is_memory;         /* what was touched before must be little */
+    size_t ops;             /* in a full run */
+    size_t least_ops;       /* a quick run does not go below */
+    unsigned int n_threads; /* or processes */
     size_t n_live;
     size_t least, most; /* bytes of a block */
     size_t parameter;   /* its function says of what */

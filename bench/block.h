@@ -2,12 +2,13 @@
 #ifndef MMB_BENCH_BLOCK_H
 #define MMB_BENCH_BLOCK_H
 /* A block of memory in one of the ways of asking for it. Sources that include this are compiled
- * once per way, with BENCH_IN_MALLOC, BENCH_IN_MMB or BENCH_IN_BUMP defined, and put WAY() around
- * what they export. Whatever fails ends the process. */
+ * once per way, with BENCH_IN_MALLOC, BENCH_IN_MMB, BENCH_IN_BOOST or BENCH_IN_BUMP defined, and
+ * put WAY() around what they export. Whatever fails ends the process. */
 #include <stdlib.h>
 #include "bench/support.h"
-#include "bench/way_mmb.h"
+#include "bench/way_boost.h"
 #include "bench/way_bump.h"
+#include "bench/way_mmb.h"
 
 #if defined(BENCH_IN_MALLOC)
 
@@ -54,6 +55,29 @@ static inline void block_free(block_handle block)
 static inline void *block_ptr(block_handle block)
 {
     return mmb_allocation_ptr(block);
+}
+
+#elif defined(BENCH_IN_BOOST)
+
+#define WAY(name) boost_##name
+typedef void *block_handle;
+
+static inline block_handle block_allocate(size_t n_bytes)
+{
+    void *block = bench_boost_allocate(n_bytes);
+    if (__builtin_expect(!block, 0))
+        bench_fail("boost.interprocess: no %zu bytes", n_bytes);
+    return block;
+}
+
+static inline void block_free(block_handle block)
+{
+    bench_boost_free(block);
+}
+
+static inline void *block_ptr(block_handle block)
+{
+    return block;
 }
 
 #elif defined(BENCH_IN_BUMP)

@@ -11,6 +11,7 @@
 #include "bench/providers.h"
 #include "bench/support.h"
 #include "bench/themes.h"
+#include "bench/way_boost.h"
 #include "bench/way_bump.h"
 #include "bench/way_mmb.h"
 
@@ -53,6 +54,9 @@ static const char *open_way(const struct bench_run *run)
     case BENCH_BUMP:
         bench_bump_open();
         return "-";
+    case BENCH_BOOST:
+        bench_boost_open();
+        return "-";
     default:
         return "-";
     }
@@ -72,6 +76,8 @@ static void verify(struct bench_run *run)
         malloc_verify(run);
     else if (run->contender->way == BENCH_MMB && run->contender->strategy != MMB_STRATEGY_STACK)
         mmb_verify(run);
+    else if (run->contender->way == BENCH_BOOST)
+        boost_verify(run);
 }
 
 void bench_child_measure(const struct bench_workload *workload,
@@ -108,6 +114,8 @@ void bench_child_identify(const struct bench_contender *contender)
         int major, minor, patch;
         bench_mmb_check(mmb_version(&major, &minor, &patch), "mmb_version");
         snprintf(version, sizeof version, "%d.%d.%d", major, minor, patch);
+    } else if (contender->way == BENCH_BOOST) {
+        contender->version(version, sizeof version);
     }
     if (contender->provider) {
         bench_mmb_check(mmb_init(MMB_INIT_DEFAULT), "mmb_init");

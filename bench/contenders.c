@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "bench/bench.h"
+#include "bench/way_boost.h"
 
 static void glibc_version(char *text, size_t n_bytes)
 {
@@ -101,6 +102,17 @@ const struct bench_contender bench_contenders[] = {
     EACH_TIME("ucx", "UCX"),
     EACH_TIME("mpi", "MPI"),
     {.name = "mmb-run", .title = "mmb-run", .way = BENCH_PLACED, .group = BENCH_RUN},
+    {.name = "shared",
+     .title = "libmmb shared heap, thread-local",
+     MMB,
+     .group = BENCH_SHARED,
+     .strategy = MMB_STRATEGY_THREAD_LOCAL,
+     .is_shared = true},
+    {.name = "boost",
+     .title = "boost.interprocess",
+     .way = BENCH_BOOST,
+     .group = BENCH_SHARED,
+     .version = bench_boost_version},
     {.name = "stack",
      .title = "libmmb stack",
      MMB,

@@ -62,7 +62,7 @@ static void write_contenders(const struct bench_results *results, FILE *out)
     for (size_t i = 0; i < bench_n_contenders; i++) {
         if (!bench_first_cell(results, i))
             continue;
-        if (bench_contenders[i].way == BENCH_MALLOC)
+        if (bench_contenders[i].way == BENCH_MALLOC || bench_contenders[i].way == BENCH_BOOST)
             fprintf(out, " %s%s%s,", bench_contenders[i].title, results->versions[i][0] ? " " : "",
                     results->versions[i]);
         else if (bench_contenders[i].way == BENCH_MMB)

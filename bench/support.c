@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Clocks, tables, random sizes and threads for workloads. Memory comes from mmap and files are
- * read with read: malloc is what is being measured. Owns the state of the running threads; takes no
- * lock of its own, the barrier is the C library's. */
+/* Clocks, tables, random sizes, threads and processes for workloads. Memory comes from mmap and
+ * files are read with read: malloc is what is being measured. Owns the state of the running ones;
+ * takes no lock of its own, the barrier is the C library's. */
 #include "bench/support.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -59,13 +63,23 @@ double bench_wall_ns(void)
     return clock_ns(CLOCK_MONOTONIC);
 }
 
-void *bench_table(size_t count, size_t n_bytes)
+static void *map_table(size_t count, size_t n_bytes, int sharing)
 {
     void *table = mmap(NULL, count * n_bytes, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+                       sharing | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (table == MAP_FAILED)
         bench_fail("no room for a table of %zu * %zu bytes", count, n_bytes);
     return table;
+}
+
+void *bench_table(size_t count, size_t n_bytes)
+{
+    return map_table(count, n_bytes, MAP_PRIVATE);
+}
+
+void *bench_shared_table(size_t count, size_t n_bytes)
+{
+    return map_table(count, n_bytes, MAP_SHARED);
 }
 
 /* The whole of a small file of /proc, terminated. */
@@ -139,20 +153,22 @@ void bench_beside(char *path, size_t n_bytes, const char *name)
     snprintf(path, n_bytes, "%s%s", own, name);
 }
 
-struct thread {
-    pthread_t id;
+/* A thread or process; where all of them can see it. */
+struct worker {
+    pthread_t thread;
+    pid_t process;
     unsigned int index;
     struct bench_run *run;
     bench_thread_body *body;
     double cpu_begin, cpu_end, wall_begin, wall_end;
 };
 
-static pthread_barrier_t barrier;
-static _Thread_local struct thread *self;
+static pthread_barrier_t *barrier;
+static _Thread_local struct worker *self;
 
 void bench_thread_begin(void)
 {
-    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(barrier);
     self->wall_begin = bench_wall_ns();
     self->cpu_begin = bench_cpu_ns();
 }
@@ -161,6 +177,37 @@ void bench_thread_end(double waited_ns)
 {
     self->cpu_end = bench_cpu_ns() - waited_ns;
     self->wall_end = bench_wall_ns();
+}
+
+static struct worker *prepare(struct bench_run *run, bench_thread_body *body)
+{
+    unsigned int n = run->workload->n_threads;
+    struct worker *workers = bench_shared_table(n, sizeof *workers);
+    pthread_barrierattr_t attributes;
+
+    barrier = bench_shared_table(1, sizeof *barrier);
+    if (pthread_barrierattr_init(&attributes) != 0 ||
+        pthread_barrierattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED) != 0 ||
+        pthread_barrier_init(barrier, &attributes, n) != 0)
+        bench_fail("no barrier for %u", n);
+    for (unsigned int i = 0; i < n; i++)
+        workers[i] = (struct worker){.index = i, .run = run, .body = body};
+    return workers;
+}
+
+static void sum_up(struct bench_run *run, const struct worker *workers, size_t n_ops)
+{
+    double cpu = 0;
+    double begin = INFINITY;
+    double last = 0;
+
+    for (unsigned int i = 0; i < run->workload->n_threads; i++) {
+        cpu += workers[i].cpu_end - workers[i].cpu_begin;
+        begin = fmin(begin, workers[i].wall_begin);
+        last = fmax(last, workers[i].wall_end);
+    }
+    run->value = cpu / (double)n_ops;
+    run->wall = (last - begin) / (double)n_ops;
 }
 
 static void *start(void *argument)
@@ -172,27 +219,59 @@ static void *start(void *argument)
 
 void bench_in_threads(struct bench_run *run, bench_thread_body *body, size_t n_ops)
 {
+    struct worker *workers = prepare(run, body);
     unsigned int n = run->workload->n_threads;
-    struct thread *threads = bench_table(n, sizeof *threads);
-    double cpu = 0;
-    double begin = INFINITY;
-    double last = 0;
 
-    if (pthread_barrier_init(&barrier, NULL, n) != 0)
-        bench_fail("no barrier for %u threads", n);
     for (unsigned int i = 0; i < n; i++) {
-        threads[i].index = i;
-        threads[i].run = run;
-        threads[i].body = body;
-        if (pthread_create(&threads[i].id, NULL, start, &threads[i]) != 0)
+        if (pthread_create(&workers[i].thread, NULL, start, &workers[i]) != 0)
             bench_fail("thread %u cannot be started", i);
     }
+    for (unsigned int i = 0; i < n; i++)
+        pthread_join(workers[i].thread, NULL);
+    sum_up(run, workers, n_ops);
+}
+
+static void end_all(const struct worker *workers, unsigned int n)
+{
     for (unsigned int i = 0; i < n; i++) {
-        pthread_join(threads[i].id, NULL);
-        cpu += threads[i].cpu_end - threads[i].cpu_begin;
-        begin = fmin(begin, threads[i].wall_begin);
-        last = fmax(last, threads[i].wall_end);
+        if (workers[i].process > 0)
+            kill(workers[i].process, SIGKILL);
     }
-    run->value = cpu / (double)n_ops;
-    run->wall = (last - begin) / (double)n_ops;
+}
+
+/* A process that fails has said why; the others would wait for it. */
+static void wait_for(const struct worker *workers, unsigned int n)
+{
+    for (unsigned int i = 0; i < n; i++) {
+        int status = -1;
+        while (wait(&status) < 0 && errno == EINTR)
+            continue;
+        if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS)
+            continue;
+        end_all(workers, n);
+        if (WIFEXITED(status))
+            _exit(WEXITSTATUS(status));
+        bench_fail("a process was killed by signal %d", WTERMSIG(status));
+    }
+}
+
+void bench_in_processes(struct bench_run *run, bench_thread_body *body, size_t n_ops)
+{
+    struct worker *workers = prepare(run, body);
+    unsigned int n = run->workload->n_threads;
+
+    for (unsigned int i = 0; i < n; i++) {
+        workers[i].process = fork();
+        if (workers[i].process == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            start(&workers[i]);
+            _exit(EXIT_SUCCESS);
+        }
+        if (workers[i].process < 0) {
+            end_all(workers, n);
+            bench_fail("process %u cannot be started", i);
+        }
+    }
+    wait_for(workers, n);
+    sum_up(run, workers, n_ops);
 }

@@ -25,6 +25,9 @@ void bench_beside(char *path, size_t n_bytes, const char *name);
  * the process ends soon. */
 void *bench_table(size_t count, size_t n_bytes);
 
+/* The same, and processes that are forked later have it too. */
+void *bench_shared_table(size_t count, size_t n_bytes);
+
 size_t bench_resident_bytes(void);
 size_t bench_available_bytes(void);
 
@@ -82,6 +85,8 @@ void bench_check_sums(uint64_t written, uint64_t read);
  * bench_thread_begin() when it is prepared and bench_thread_end() when it is done. */
 typedef void bench_thread_body(struct bench_run *run, unsigned int index);
 void bench_in_threads(struct bench_run *run, bench_thread_body *body, size_t n_ops);
+/* The same in processes that are forked from this one. */
+void bench_in_processes(struct bench_run *run, bench_thread_body *body, size_t n_ops);
 void bench_thread_begin(void);
 /* Processor time that was spent waiting is no cost of the allocator's. */
 void bench_thread_end(double waited_ns);

@@ -5,27 +5,32 @@
 #include "bench/bench.h"
 
 #define BENCH_BY_ALLOCATOR(name) bench_function malloc_##name, mmb_##name
+#define BENCH_BY_HEAP(name)      bench_function malloc_##name, mmb_##name, boost_##name
 #define BENCH_BY_STACK(name)     bench_function mmb_##name, bump_##name
 #define BENCH_BY_REFERENCE(name) bench_function mmb_##name, reference_##name
 
 /* verify.c: not a workload, but before most of them. */
-BENCH_BY_ALLOCATOR(verify);
+BENCH_BY_HEAP(verify);
 
 /* small.c */
-BENCH_BY_ALLOCATOR(pair);
-BENCH_BY_ALLOCATOR(burst);
-BENCH_BY_ALLOCATOR(random);
-BENCH_BY_ALLOCATOR(pairs_forever);
+BENCH_BY_HEAP(pair);
+BENCH_BY_HEAP(burst);
+BENCH_BY_HEAP(random);
+BENCH_BY_HEAP(pairs_forever);
 
 /* large.c; parameter: whether pages are touched. */
 BENCH_BY_ALLOCATOR(large_pair);
 BENCH_BY_ALLOCATOR(large_live);
 
 /* threads.c, handover.c */
-BENCH_BY_ALLOCATOR(random_threads);
-BENCH_BY_ALLOCATOR(larson);
+BENCH_BY_HEAP(random_threads);
+BENCH_BY_HEAP(random_processes);
+BENCH_BY_HEAP(larson);
 BENCH_BY_ALLOCATOR(producer);
 BENCH_BY_ALLOCATOR(batches);
+
+/* post.c: from one process to another. */
+bench_function mmb_post, boost_post;
 
 /* memory.c, trace.c; parameter of freed: enum bench_give_back. */
 BENCH_BY_ALLOCATOR(overhead);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Several threads that allocate: each for itself, and with blocks that change hands between them as
- * in a server (after Larson and Krishnan's benchmark). Compiled once per way. Owns the parked set;
- * takes no lock. */
+/* Several threads or processes that allocate: each for itself, and, threads, with blocks that
+ * change hands between them as in a server (after Larson and Krishnan's benchmark). Compiled once
+ * per way. Owns the parked set; takes no lock. */
 #include <stdatomic.h>
 #include "bench/block.h"
 #include "bench/themes.h"
@@ -77,6 +77,15 @@ void WAY(random_threads)(struct bench_run *run)
 
     plan = bench_plan_make(run->workload->least, run->workload->most, 1);
     bench_in_threads(run, random_thread, run->ops / n_threads * n_threads);
+}
+
+/* The same, each in a process of its own. */
+void WAY(random_processes)(struct bench_run *run)
+{
+    size_t n_processes = run->workload->n_threads;
+
+    plan = bench_plan_make(run->workload->least, run->workload->most, 1);
+    bench_in_processes(run, random_thread, run->ops / n_processes * n_processes);
 }
 
 static void larson_thread(struct bench_run *run, unsigned int index)

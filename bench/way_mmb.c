@@ -2,9 +2,11 @@
 /* Opens the space and interface that a measuring process allocates from. Owns both until the
  * process ends; takes no lock. */
 #include "bench/way_mmb.h"
+#include <stdio.h>
 #include <unistd.h>
 #include "bench/providers.h"
 #include "bench/support.h"
+#include "bench/way_boost.h"
 
 mmbMemSpace *bench_space;
 mmbMemInterface *bench_interface;
@@ -38,12 +40,20 @@ void bench_mmb_open(const struct bench_contender *contender)
 {
     mmbMemSpaceConfig space = MMB_MEMSPACE_CONFIG_DEFAULT;
     mmbMemInterfaceConfig interface = MMB_MEMINTERFACE_CONFIG_DEFAULT;
+    char url[64];
 
     space.size_opts.action = contender->has_no_limit ? MMB_SIZE_ANY : MMB_SIZE_SET;
     if (!contender->has_no_limit)
         space.size_opts.mem_size = roomy_limit();
     interface.strategy = contender->strategy;
     interface.flags = contender->flags;
+    if (contender->is_shared) {
+        snprintf(url, sizeof url, "/mmb-bench-%ld", (long)getpid());
+        interface.backend = MMB_BACKEND_SHM;
+        interface.backend_opts.shm.url = url;
+        interface.backend_opts.shm.bytes = BENCH_SEGMENT_BYTES;
+        interface.backend_opts.shm.mode = MMB_SHM_CREATE;
+    }
     bench_mmb_check(mmb_init(MMB_INIT_DEFAULT), "mmb_init");
     bench_mmb_check(mmb_register_memory(MMB_DRAM, MMB_CPU, &space, &bench_space),
                     "mmb_register_memory");
@@ -56,6 +66,8 @@ void bench_mmb_open(const struct bench_contender *contender)
     if (error == MMB_UNSUPPORTED)
         bench_skip("%s", mmb_error_detail());
     bench_mmb_check(error, "mmb_create_interface");
+    if (contender->is_shared)
+        bench_mmb_check(mmb_shm_unlink(url), "mmb_shm_unlink");
     if (contender->provider)
         skip_unless_registrable();
 }

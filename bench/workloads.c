@@ -10,6 +10,8 @@
 #define MIB (KIB * KIB)
 
 #define BY_ALLOCATOR(f) .run = {[BENCH_MALLOC] = malloc_##f, [BENCH_MMB] = mmb_##f}
+#define BY_HEAP(f)                                                                                 \
+    .run = {[BENCH_MALLOC] = malloc_##f, [BENCH_MMB] = mmb_##f, [BENCH_BOOST] = boost_##f}
 #define BY_STACK(f)     .run = {[BENCH_BUMP] = bump_##f, [BENCH_MMB] = mmb_##f}
 #define BY_REFERENCE(f) .run = {[BENCH_REFERENCE] = reference_##f, [BENCH_MMB] = mmb_##f}
 #define GENERAL         .groups = BENCH_GENERAL
@@ -22,8 +24,8 @@
 #define THREADS(n, text)                                                                           \
     {                                                                                              \
         .name = "threads-" #n, .title = "16..1024 B, 1,000 live in each of " text,                 \
-        BY_ALLOCATOR(random_threads), GENERAL, SIZES(16, 1024), .n_live = 1000, .n_threads = n,    \
-        .ops = 8000000, .least_ops = 100000                                                        \
+        BY_HEAP(random_threads), .groups = BENCH_GENERAL | BENCH_SHARED, SIZES(16, 1024),          \
+        .n_live = 1000, .n_threads = n, .ops = 8000000, .least_ops = 100000                        \
     }
 #define OVERHEAD(n)                                                                                \
     {                                                                                              \
@@ -69,22 +71,22 @@ const struct bench_workload bench_workloads[] = {
 
     {.name = "pair",
      .title = "Pair of 64 B, neighbours live",
-     BY_ALLOCATOR(pair),
-     .groups = BENCH_GENERAL | BENCH_REGISTERED,
+     BY_HEAP(pair),
+     .groups = BENCH_GENERAL | BENCH_REGISTERED | BENCH_SHARED,
      SIZES(64, 64),
      .ops = 20000000,
      .least_ops = 200000},
     {.name = "burst",
      .title = "Burst of 100 x 64 B",
-     BY_ALLOCATOR(burst),
-     GENERAL,
+     BY_HEAP(burst),
+     .groups = BENCH_GENERAL | BENCH_SHARED,
      SIZES(64, 64),
      .ops = 20000000,
      .least_ops = 200000},
     {.name = "random",
      .title = "16..1024 B, 10,000 live",
-     BY_ALLOCATOR(random),
-     .groups = BENCH_GENERAL | BENCH_UNLIMITED | BENCH_REGISTERED,
+     BY_HEAP(random),
+     .groups = BENCH_GENERAL | BENCH_UNLIMITED | BENCH_REGISTERED | BENCH_SHARED,
      SIZES(16, 1024),
      .n_live = 10000,
      .ops = 8000000,
@@ -97,6 +99,13 @@ const struct bench_workload bench_workloads[] = {
      .n_live = 10000,
      .ops = 4000000,
      .least_ops = 50000},
+    {.name = "pair-64k",
+     .title = "Pair of 64 KiB, neighbours live",
+     BY_HEAP(pair),
+     .groups = BENCH_GENERAL | BENCH_SHARED,
+     SIZES(64 * KIB, 64 * KIB),
+     .ops = 4000000,
+     .least_ops = 40000},
     {.name = "larson",
      .title = "Larson, 2 threads",
      BY_ALLOCATOR(larson),
@@ -122,6 +131,24 @@ const struct bench_workload bench_workloads[] = {
      .n_threads = 2,
      .ops = 6000000,
      .least_ops = 100000},
+
+    {.name = "processes-2",
+     .title = "16..1024 B, 1,000 live in each of 2 processes",
+     BY_HEAP(random_processes),
+     .groups = BENCH_PEERS | BENCH_SHARED,
+     SIZES(16, 1024),
+     .n_live = 1000,
+     .n_threads = 2,
+     .ops = 8000000,
+     .least_ops = 100000},
+    {.name = "processes-producer",
+     .title = "Producer and consumer, 2 processes",
+     .run = {[BENCH_MMB] = mmb_post, [BENCH_BOOST] = boost_post},
+     .groups = BENCH_SHARED,
+     SIZES(64, 256),
+     .n_threads = 2,
+     .ops = 2000000,
+     .least_ops = 50000},
 
     {.name = "mib-untouched",
      .title = "1 MiB, untouched",

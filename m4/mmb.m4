@@ -190,6 +190,23 @@ AC_SUBST([MMB_FCFLAGS])
 MMB_SUMMARY_ROW([Fortran], [auto], [$mmb_fortran], [$mmb_fortran], [$mmb_detail])
 ])
 
+# MMB_CHECK_BOOST: boost.interprocess, which mmb-bench measures against. The library needs neither it nor C++.
+AC_DEFUN([MMB_CHECK_BOOST], [
+AC_LANG_PUSH([C++])
+AC_MSG_CHECKING([for boost.interprocess])
+AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <boost/interprocess/managed_shared_memory.hpp>]],
+    [[boost::interprocess::shared_memory_object::remove("mmb-conftest");]])],
+  [have_boost=yes mmb_detail="mmb-bench compares shared heaps with it"],
+  [have_boost=no mmb_detail="mmb-bench goes without it"])
+AC_MSG_RESULT([$have_boost])
+AC_LANG_POP([C++])
+MMB_BENCH_CXXFLAGS="-Wall -Wextra"
+AS_IF([test "x$enable_werror" != xno], [MMB_BENCH_CXXFLAGS="$MMB_BENCH_CXXFLAGS -Werror"])
+AM_CONDITIONAL([HAVE_BOOST], [test "x$have_boost" = xyes])
+AC_SUBST([MMB_BENCH_CXXFLAGS])
+MMB_SUMMARY_ROW([boost], [auto], [$have_boost], [bench], [$mmb_detail])
+])
+
 # MMB_SUMMARY_ROW(name, wish, found, built, detail) and MMB_SUMMARY print the table at the end.
 AC_DEFUN([MMB_SUMMARY_ROW], [
 mmb_row=`printf '    %-10s %-10s %-6s %-14s %s' "$1" "$2" "$3" "$4" "$5"`
