@@ -20,15 +20,16 @@ extern "C" {
 #endif
 
 /**
- * User-level threads, for a program whose threads are not POSIX threads. Every function is
- * required, may run in any thread at any time and must not call the library.
+ * User-level threads, for a program whose threads are not POSIX threads: see examples/fibers.c.
+ * Every function is required, may run in any thread at any time and must not call the library.
+ * A call that waits for something long, such as mmb_event_wait(), yields and then sleeps.
  */
 typedef struct mmbThreadModel {
     size_t size;                             /**< sizeof(mmbThreadModel) */
     const char *name;                        /**< for messages; static, required */
     uint64_t (*get_id)(void);                /**< the running thread; never 0 */
     void (*yield)(void);                     /**< lets another thread run */
-    void (*sleep_us)(uint64_t microseconds); /**< at least that long */
+    void (*sleep_us)(uint64_t microseconds); /**< at least that long, lets others run */
     int (*tls_create)(void **key, void (*destructor)(void *)); /**< 0, or an errno value */
     void *(*tls_get)(void *key);                               /**< NULL where nothing was set */
     int (*tls_set)(void *key, void *value);                    /**< 0, or an errno value */

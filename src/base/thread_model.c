@@ -97,6 +97,16 @@ void mmb_thread_yield(void)
     model.yield();
 }
 
+void mmb_thread_sleep_us(uint64_t microseconds)
+{
+    model.sleep_us(microseconds);
+}
+
+bool mmb_thread_is_users(void)
+{
+    return model.yield != posix_yield;
+}
+
 bool mmb_thread_key_make(struct mmb_thread_key *key, void (*destructor)(void *))
 {
     return model.tls_create(&key->native, destructor) == 0;

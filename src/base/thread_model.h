@@ -13,6 +13,10 @@ void mmb_thread_model_set(const mmbThreadModel *model);
 /* Never 0. */
 uint64_t mmb_thread_id(void);
 void mmb_thread_yield(void);
+/* At least that long; other user-level threads run meanwhile. */
+void mmb_thread_sleep_us(uint64_t microseconds);
+/* The program's threads are not POSIX threads: who waits long lets others run, holding no lock. */
+bool mmb_thread_is_users(void);
 
 struct mmb_thread_key {
     void *native;

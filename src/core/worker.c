@@ -14,10 +14,16 @@
 #include "src/base/lock.h"
 #include "src/base/log.h"
 #include "src/base/meta.h"
+#include "src/base/thread_model.h"
 #include "src/core/event.h"
 #include "src/core/handles.h"
 #include "src/spi/backend.h"
 #include "src/spi/stream.h"
+
+/* How a user-level thread waits: a copy of some KiB is over after a few switches, and looking again
+ * at a longer one should cost nothing against it. */
+#define YIELDS_FIRST  100u
+#define LOOK_AGAIN_US 50u
 
 static struct {
     struct mmb_mutex mutex;
@@ -340,8 +346,31 @@ static const char *reason_of(const mmbEvent *event)
     return event->detail != NULL ? event->detail : "event_wait: the copy failed";
 }
 
+static bool is_over(mmbEvent *event)
+{
+    if (event->streamer && look_at_mark(event) != MMB_OK)
+        return true;
+    mmb_mutex_lock(&worker.mutex);
+    bool is_done = event->is_done;
+    mmb_mutex_unlock(&worker.mutex);
+    return is_done;
+}
+
+/* A user-level thread that slept here would stop all that share its system thread. */
+static void let_others_run(mmbEvent *event)
+{
+    for (unsigned int round = 0; !is_over(event); round++) {
+        if (round < YIELDS_FIRST)
+            mmb_thread_yield();
+        else
+            mmb_thread_sleep_us(LOOK_AGAIN_US);
+    }
+}
+
 mmbError mmb_worker_wait(mmbEvent *event)
 {
+    if (mmb_thread_is_users())
+        let_others_run(event);
     await_mark(event);
     mmb_mutex_lock(&worker.mutex);
     while (!event->is_done)

@@ -31,6 +31,11 @@ lines_of() {
         echo '^refused with MMB_OUT_OF_MEMORY: allocate 1 B: limit 8000, used 8000$'
         echo '^layers:.* SCRATCHPAD$'
         ;;
+    fibers)
+        echo "^fiber 1's own, and nobody else wrote there\$"
+        echo "^fiber 3's own, and nobody else wrote there\$"
+        echo '^allocated and freed for fiber 2$'
+        ;;
     hbm)
         echo '^1000000 numbers in [A-Z]*$'
         ;;
