@@ -188,10 +188,13 @@ static int refuse_import(struct exporter *exporter, const struct kind *kind)
     } second = {sizeof second, 1, NULL};
     config.backend = kind->place.backend;
     config.backend_opts.cuda = (void *)&second;
-    EXPECT(mmb_create_interface(info.space, &config, &of_second) == MMB_OK);
-    EXPECT(mmb_ipc_import(exporter->buffer, exporter->n_bytes, of_second, &block) ==
-           MMB_INVALID_ARG);
-    EXPECT(strstr(mmb_error_detail(), "0000:81:00.0's, this is 0000:82:00.0"));
+    if (mmb_create_interface(info.space, &config, &of_second) == MMB_OK) {
+        EXPECT(mmb_ipc_import(exporter->buffer, exporter->n_bytes, of_second, &block) ==
+               MMB_INVALID_ARG);
+        EXPECT(!fakes_cuda() || strstr(mmb_error_detail(), "0000:81:00.0's, this is 0000:82:00.0"));
+    } else {
+        EXPECT(!fakes_cuda()); /* a real machine may have one device */
+    }
     for (size_t n = 0; n < exporter->n_bytes; n++)
         EXPECT(mmb_ipc_import(exporter->buffer, n, interface, &block) == MMB_CORRUPT);
     EXPECT(tell(exporter, 'f') == 1);
@@ -206,6 +209,8 @@ static int import_damaged(struct exporter *exporter, const struct kind *kind)
 {
     mmbMemInterface *interface = same_interface(kind);
     size_t before = live_ranges();
+    if (!fakes_cuda())
+        return 0; /* what a real driver makes of a damaged handle is its own business */
     for (size_t bit = 0; bit < 8 * exporter->n_bytes; bit++) {
         mmbAllocation *block = NULL;
         exporter->buffer[bit / 8] ^= (unsigned char)(1u << bit % 8);
@@ -260,7 +265,7 @@ static bool is_here(const struct kind *kind)
 {
     const char *file =
         getenv(kind->place.backend == MMB_BACKEND_CUDA ? "MMB_CUDA_LIBRARY" : "MMB_HIP_LIBRARY");
-    return file && access(file, R_OK) == 0;
+    return file && (!strchr(file, '/') || access(file, R_OK) == 0);
 }
 
 static void each(int (*import)(struct exporter *, const struct kind *))
