@@ -41,6 +41,7 @@ struct info {
 /* How text looks. */
 struct info_style {
     bool is_utf8;
+    size_t columns; /* of the terminal; 0: as many as it takes */
 };
 
 /* False with the library's detail, or without when memory ran out; info_drop is due either way. */
@@ -50,6 +51,8 @@ void info_drop(struct info *info);
 /* "512 B", "1.5 GiB": rounded down. Returns text. */
 #define INFO_BYTES_TEXT 16 /* "1023.9 EiB" and the final 0 */
 const char *info_format_bytes(char text[INFO_BYTES_TEXT], size_t n_bytes);
+/* A name that fits: one that is longer ends in "...". n_bytes with the final 0. Returns text. */
+const char *info_fit(char *text, size_t n_bytes, const char *name);
 /* What is used of a limit. Returns text. */
 #define INFO_BAR_CELLS 24u
 #define INFO_BAR_TEXT  (INFO_BAR_CELLS * 4 + 1)

@@ -27,6 +27,9 @@ bool live_find(const char *target, char path[LIVE_PATH_BYTES], char why[LIVE_WHY
 /* False with a message in why; the message is empty when there is no file any more. */
 bool live_read(const char *path, struct live *out, char why[LIVE_WHY_BYTES]);
 
+/* Writes text over what the terminal shows, cut to its size. */
+void info_put_screen(FILE *out, const char *text, size_t columns, size_t rows);
+
 /* One screen: what there is now, and rates since `before` (NULL: none). */
 void live_print(FILE *out, const struct live *before, const struct live *now,
                 const struct info_style *style);

@@ -7,6 +7,7 @@
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 #include "tools/info_live.h"
@@ -188,20 +189,44 @@ static bool wait_for_next(const char *path, const struct live *before, struct li
     return false;
 }
 
+/* In a terminal it is written over the one before. False: there is no memory for it. */
+static bool put(const struct live *before, const struct live *now, struct info_style *style)
+{
+    struct winsize size = {.ws_row = 0};
+    if (!isatty(STDOUT_FILENO)) {
+        live_print(stdout, before, now, style);
+        return true;
+    }
+    bool is_known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col && size.ws_row;
+    char *text = NULL;
+    size_t n_bytes;
+    FILE *memory = open_memstream(&text, &n_bytes);
+    style->columns = is_known ? size.ws_col : 80;
+    if (memory)
+        live_print(memory, before, now, style);
+    if (!memory || fclose(memory) != 0)
+        return false;
+    info_put_screen(stdout, text, style->columns, is_known ? size.ws_row : 24);
+    free(text);
+    return true;
+}
+
 /* Each screen needs two snapshots: rates are of the time between them. */
 static int watch(const struct request *request, const char *path, struct live *before)
 {
-    const struct info_style style = choose_style();
+    struct info_style style = choose_style();
     const bool is_terminal = isatty(STDOUT_FILENO);
     const struct timespec second = {.tv_sec = 1};
     struct live now;
     char why[LIVE_WHY_BYTES];
     unsigned long n = 0, count = request->count ? request->count : is_terminal ? 0 : 1;
     while (wait_for_next(path, before, &now, why)) {
-        fputs(is_terminal ? "\033[H\033[J" : n ? "\n" : "", stdout);
-        live_print(stdout, before, &now, &style);
+        fputs(is_terminal || n == 0 ? "" : "\n", stdout);
+        bool is_shown = put(before, &now, &style);
         live_drop(before);
         *before = now;
+        if (!is_shown)
+            return fail_live(request->live, "out of memory");
         if (++n == count || fflush(stdout) != 0)
             return EXIT_SUCCESS;
         nanosleep(&second, NULL);

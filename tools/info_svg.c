@@ -19,6 +19,8 @@
 #define CHIP_WIDTH  138.0
 #define CHIP_HEIGHT 22.0
 #define TEXT_BYTES  160
+#define NAME_BYTES  49 /* with the final 0: what fits above a bar with strategy and backend */
+#define TITLE_CHARS 90
 
 /* Where the next thing goes. */
 struct page {
@@ -89,11 +91,11 @@ static void draw_interface(struct page *page, const struct info_interface *inter
                            const struct info_space *space, const char *colour)
 {
     char live[INFO_BYTES_TEXT], taken[INFO_BYTES_TEXT], words[TEXT_BYTES];
+    char name[NAME_BYTES];
     const size_t limit = space->info.limit;
     const size_t whole = limit == MMB_NO_LIMIT ? interface->reserved_bytes : limit;
-    snprintf(words, sizeof words, "%.32s: %s over %s",
-             interface->name ? interface->name : "(no name)", interface->strategy,
-             interface->backend);
+    info_fit(name, sizeof name, interface->name ? interface->name : "(no name)");
+    snprintf(words, sizeof words, "%s: %s over %s", name, interface->strategy, interface->backend);
     text(page, at(page, BAR_LEFT, 9), SVG_START, SVG_SMALL, words);
     snprintf(words, sizeof words, "%s in %zu block%s, %s taken",
              info_format_bytes(live, interface->live_bytes), interface->live_count,
@@ -187,7 +189,7 @@ static void draw_layer(struct page *page, const struct info *info, size_t index)
         n_spaces++;
     }
     if (n_spaces == 0) {
-        text(page, at(page, LEFT, 9), SVG_START, SVG_SMALL, "no space");
+        text(page, at(page, LEFT, 9), SVG_START, SVG_SMALL, "no space made of it");
         page->y += 16;
     }
     page->y += PAD - 8;
@@ -234,8 +236,13 @@ static void draw_backends(struct page *page, const struct info *info)
 
 static void draw(struct page *page, const struct info *info, const char *title)
 {
+    char words[TEXT_BYTES];
+    const size_t length = strlen(title);
+    /* Of a long path the end tells more. */
+    snprintf(words, sizeof words, "%s%s", length > TITLE_CHARS ? "..." : "",
+             length > TITLE_CHARS ? title + length - TITLE_CHARS : title);
     page->y = MARGIN;
-    text(page, at(page, MARGIN, 14), SVG_START, SVG_HEADING, title);
+    text(page, at(page, MARGIN, 14), SVG_START, SVG_HEADING, words);
     page->y += 34;
     for (size_t i = 0; i < info->n_layers; i++)
         draw_layer(page, info, i);

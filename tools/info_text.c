@@ -22,6 +22,14 @@ const char *info_format_bytes(char text[INFO_BYTES_TEXT], size_t n_bytes)
     return text;
 }
 
+const char *info_fit(char *text, size_t n_bytes, const char *name)
+{
+    int length = snprintf(text, n_bytes, "%s", name);
+    if (length >= 0 && (size_t)length >= n_bytes && n_bytes > 3)
+        snprintf(text + n_bytes - 4, 4, "...");
+    return text;
+}
+
 /* Used eighths of cells, at least one when anything is used, all only when nothing is left. */
 static size_t bar_eighths(size_t used, size_t limit)
 {

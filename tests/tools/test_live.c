@@ -34,13 +34,18 @@ static void parse_well(const char *text, struct live *out)
     CU_ASSERT_FATAL(parse(text, strlen(text), out));
 }
 
-static void print_live(const struct live *before, const struct live *now)
+static void print_columns(const struct live *before, const struct live *now, size_t columns)
 {
-    const struct info_style style = {.is_utf8 = false};
+    const struct info_style style = {.is_utf8 = false, .columns = columns};
     FILE *out = fmemopen(printed, sizeof printed, "w");
     CU_ASSERT_PTR_NOT_NULL_FATAL(out);
     live_print(out, before, now, &style);
     fclose(out);
+}
+
+static void print_live(const struct live *before, const struct live *now)
+{
+    print_columns(before, now, 0);
 }
 
 static void test_live_reads_what_was_written(void)
@@ -152,6 +157,56 @@ static void test_live_rates_are_of_the_time_between(void)
     live_drop(&now);
 }
 
+static size_t longest_line(const char *text)
+{
+    size_t longest = 0;
+    for (; *text; text += strcspn(text, "\n"), text += *text == '\n')
+        longest = strcspn(text, "\n") > longest ? strcspn(text, "\n") : longest;
+    return longest;
+}
+
+static void test_live_fits_into_80_columns(void)
+{
+    struct live live;
+    parse_well("mmb-stats 1\nprocess\t1\tp\t1\n"
+               "space\tNVDIMM\tCPU\t1048000000\t104800000\t0\t0\t0\t0\n"
+               "interface\ta name that is much too long\tCUDA_MANAGED\tTHREAD_LOCAL\t"
+               "1048000000\t999999999\t1\t1\t1\t99999999\t1\t1048000000\nend\t0\n",
+               &live);
+    print_columns(&live, &live, 80);
+    SUITE_CHECK(longest_line(printed) <= 80, "%zu:\n%s", longest_line(printed), printed);
+    CU_ASSERT_PTR_NOT_NULL(strstr(printed, "a name that..."));
+    print_columns(&live, &live, 117);
+    SUITE_CHECK(longest_line(printed) <= 117, "%zu:\n%s", longest_line(printed), printed);
+    CU_ASSERT_PTR_NOT_NULL(strstr(printed, "a name that is ... THREAD_LOCAL"));
+    live_drop(&live);
+}
+
+static void put(const char *text, size_t columns, size_t rows)
+{
+    FILE *out = fmemopen(printed, sizeof printed, "w");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(out);
+    info_put_screen(out, text, columns, rows);
+    fclose(out);
+}
+
+/* Each character is one column, however many bytes it has. */
+static void test_screen_is_cut_to_the_terminal(void)
+{
+    put("abcdef\n\xe2\x96\x88\xe2\x96\x89\xc2\xb7xyz\n", 3, 3);
+    CU_ASSERT_STRING_EQUAL(printed,
+                           "\033[Habc\033[K\n\xe2\x96\x88\xe2\x96\x89\xc2\xb7\033[K\n\033[J");
+    put("1\n2\n3\n4", 80, 4);
+    CU_ASSERT_STRING_EQUAL(printed, "\033[H1\033[K\n2\033[K\n"
+                                    "... 2 more lines than the terminal has\033[K\n\033[J");
+    put("1\n2\n3\n4", 80, 5);
+    CU_ASSERT_STRING_EQUAL(printed, "\033[H1\033[K\n2\033[K\n3\033[K\n4\033[K\n\033[J");
+    put("", 80, 24);
+    CU_ASSERT_STRING_EQUAL(printed, "\033[H\033[J");
+    put("1\n2\n", 80, 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(printed, "2 more lines"));
+}
+
 static void draw(const struct info *info)
 {
     memset(printed, 0, sizeof printed);
@@ -207,4 +262,5 @@ MMB_SUITE("tools/live", T(test_live_reads_what_was_written),
           T(test_live_refuses_what_does_not_fit),
           T(test_live_refuses_more_rows_than_a_library_writes),
           T(test_live_shows_no_control_characters), T(test_live_rates_are_of_the_time_between),
+          T(test_live_fits_into_80_columns), T(test_screen_is_cut_to_the_terminal),
           T(test_svg_of_nothing), T(test_svg_has_every_object), T(test_svg_failure_is_told))
