@@ -4,7 +4,6 @@
 #include <mmb/shared.h>
 #include <unistd.h>
 #include <sys/mman.h>
-#include "interfaces/shared.h"
 #include "layers/shm/shm.h"
 #include "src/base/error.h"
 #include "src/base/struct_size.h"
@@ -12,6 +11,7 @@
 #include "src/core/interface.h"
 #include "src/core/place.h"
 #include "src/core/registry.h"
+#include "src/core/shared.h"
 #include "src/shared/backend.h"
 
 static mmbError null_argument(const char *function)
@@ -19,9 +19,8 @@ static mmbError null_argument(const char *function)
     return mmb_fail(MMB_INVALID_ARG, "%s: a required pointer is NULL", function);
 }
 
-/* The interface's heap, when it is a shared one. */
-static mmbError heap_of(const mmbMemInterface *interface, const char *function,
-                        struct mmb_shared_heap **out)
+mmbError mmb_shared_heap_find(const mmbMemInterface *interface, const char *function,
+                              struct mmb_shared_heap **out)
 {
     mmbError error = mmb_interface_check(interface, function);
     if (error != MMB_OK)
@@ -51,7 +50,7 @@ mmbError mmb_interface_from_id(uint64_t id, mmbMemInterface **out_interface)
 mmbError mmb_shm_created(mmbMemInterface *interface, bool *out_created)
 {
     struct mmb_shared_heap *heap = NULL;
-    mmbError error = heap_of(interface, "shm_created", &heap);
+    mmbError error = mmb_shared_heap_find(interface, "shm_created", &heap);
     if (error != MMB_OK)
         return error;
     if (!out_created)
@@ -64,7 +63,7 @@ mmbError mmb_interface_get_header(mmbMemInterface *interface, void **out_header,
                                   size_t *out_n_bytes)
 {
     struct mmb_shared_heap *heap = NULL;
-    mmbError error = heap_of(interface, "interface_get_header", &heap);
+    mmbError error = mmb_shared_heap_find(interface, "interface_get_header", &heap);
     if (error != MMB_OK)
         return error;
     if (!out_header || !out_n_bytes)
@@ -79,11 +78,6 @@ mmbError mmb_interface_get_header(mmbMemInterface *interface, void **out_header,
 
 /* ---- pointers ---- */
 
-static uint64_t name_of(const struct mmb_shared_heap *heap)
-{
-    return (uint64_t)heap->segment->generation << 32 | heap->segment->id;
-}
-
 /* The heap around an address, where it is the innermost: an array in a segment is its own. */
 mmbError mmb_allocation_get_shared(const mmbAllocation *allocation, mmbSharedPtr *out_pointer)
 {
@@ -97,7 +91,7 @@ mmbError mmb_allocation_get_shared(const mmbAllocation *allocation, mmbSharedPtr
         return mmb_fail(MMB_UNSUPPORTED,
                         "allocation_get_shared: the object lies in no shared heap");
     const struct mmb_shared_heap *heap = mmb_shared_heap_of(place.interface->allocator);
-    *out_pointer = (mmbSharedPtr){name_of(heap), place.offset};
+    *out_pointer = (mmbSharedPtr){mmb_shared_heap_name(heap), place.offset};
     return MMB_OK;
 }
 
@@ -134,7 +128,7 @@ mmbError mmb_allocation_from_shared(mmbSharedPtr pointer, mmbAllocation **out_al
 void *mmb_shared_range(mmbMemInterface *interface, mmbOffset offset, size_t n_bytes)
 {
     struct mmb_shared_heap *heap = NULL;
-    if (heap_of(interface, "shared_range", &heap) != MMB_OK)
+    if (mmb_shared_heap_find(interface, "shared_range", &heap) != MMB_OK)
         return NULL;
     const struct mmb_shared_layout *layout = &heap->segment->layout;
     if (offset.value >= layout->data && offset.value < layout->data_end &&
@@ -148,7 +142,7 @@ void *mmb_shared_range(mmbMemInterface *interface, mmbOffset offset, size_t n_by
 void *mmb_shared_ptr(mmbMemInterface *interface, mmbOffset offset)
 {
     struct mmb_shared_heap *heap = NULL;
-    if (heap_of(interface, "shared_ptr", &heap) != MMB_OK)
+    if (mmb_shared_heap_find(interface, "shared_ptr", &heap) != MMB_OK)
         return NULL;
     return mmb_shared_range(interface, offset, 1);
 }
@@ -156,7 +150,7 @@ void *mmb_shared_ptr(mmbMemInterface *interface, mmbOffset offset)
 mmbError mmb_shared_offset(mmbMemInterface *interface, const void *ptr, mmbOffset *out_offset)
 {
     struct mmb_shared_heap *heap = NULL;
-    mmbError error = heap_of(interface, "shared_offset", &heap);
+    mmbError error = mmb_shared_heap_find(interface, "shared_offset", &heap);
     if (error != MMB_OK)
         return error;
     if (!out_offset)
@@ -175,10 +169,10 @@ mmbError mmb_shared_offset(mmbMemInterface *interface, const void *ptr, mmbOffse
 mmbError mmb_shm_adopt(mmbMemInterface *interface, mmbSharedPtr pointer)
 {
     struct mmb_shared_heap *heap = NULL;
-    mmbError error = heap_of(interface, "shm_adopt", &heap);
+    mmbError error = mmb_shared_heap_find(interface, "shm_adopt", &heap);
     if (error != MMB_OK)
         return error;
-    if (mmb_shared_ptr_is_null(pointer) || pointer.allocator != name_of(heap))
+    if (mmb_shared_ptr_is_null(pointer) || pointer.allocator != mmb_shared_heap_name(heap))
         return mmb_fail(MMB_INVALID_ARG, "shm_adopt: the pointer is null or names another heap");
     mmbAllocation *record;
     error = mmb_shared_ensure_slot(heap->segment);
@@ -217,7 +211,7 @@ mmbError mmb_shm_reclaim(mmbMemInterface *interface, mmbShmKeep keep, void *user
                          size_t *out_n_bytes_freed)
 {
     struct mmb_shared_heap *heap = NULL;
-    mmbError error = heap_of(interface, "shm_reclaim", &heap);
+    mmbError error = mmb_shared_heap_find(interface, "shm_reclaim", &heap);
     if (error != MMB_OK)
         return error;
     struct mmb_shared_census census;
@@ -227,7 +221,7 @@ mmbError mmb_shm_reclaim(mmbMemInterface *interface, mmbShmKeep keep, void *user
     error = mmb_shared_ensure_slot(heap->segment);
     if (error != MMB_OK)
         return error;
-    struct keeping keeping = {keep, user, name_of(heap)};
+    struct keeping keeping = {keep, user, mmb_shared_heap_name(heap)};
     size_t freed = mmb_shared_reclaim(heap->segment, keep ? ask : NULL, &keeping);
     if (out_n_bytes_freed)
         *out_n_bytes_freed = freed;

@@ -58,8 +58,8 @@ struct mmb_shared_head {
     uint64_t checksum;
 };
 
-/* owner: pid << 32 | 1 while taken, 2 while being taken; 0: free. start: of the process, in the
- * kernel's ticks. */
+/* owner: pid << 32 | incarnation (segment.h) | 1 while taken, 2 while being taken; 0: free. start:
+ * of the process, in the kernel's ticks. */
 struct mmb_shared_slot {
     uint64_t start;
     uint64_t owner;

@@ -180,7 +180,7 @@ static mmbError try_take(struct mmb_shared_segment *segment, uint32_t number)
     struct mmb_shared_slot *slot = mmb_shared_slot(segment, number);
     struct life life = {0, 0};
     uint64_t before = __atomic_load_n(&slot->owner, __ATOMIC_RELAXED);
-    uint64_t after = (uint64_t)segment->pid << 32;
+    uint64_t after = (uint64_t)segment->pid << 32 | segment->incarnation;
     if (segment->fd < 0)
         look_at(segment->pid, &life);
     if (!lock_byte(segment, number) || !take_word(segment, slot, &before, after | TAKING))

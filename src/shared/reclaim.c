@@ -208,3 +208,38 @@ mmbError mmb_shared_adopt(struct mmb_shared_segment *segment, uint64_t offset, b
     mmb_shared_unlock(segment);
     return error;
 }
+
+/* ---- blocks that outlive their owners ---- */
+
+static void keep_entry(struct mmb_shared_segment *segment, uint64_t offset)
+{
+    struct mmb_shared_entry entry;
+    uint32_t index;
+    if (mmb_shared_entry_find(segment, offset, &index) &&
+        mmb_shared_entry_read(segment, index, &entry))
+        __atomic_fetch_or(&mmb_shared_entry(segment, index)->info, MMB_ENTRY_SPARED,
+                          __ATOMIC_RELEASE);
+}
+
+/* The mark of many adopters first: with a single one, its death would take the block's mark away.
+ */
+static void keep_in_span(struct mmb_shared_segment *segment, uint64_t offset)
+{
+    struct mmb_shared_span span;
+    uint32_t index;
+    if (!mmb_shared_span_find(segment, offset, &span, &index))
+        return;
+    if (span.adopter != MMB_SHARED_ADOPTERS_MANY)
+        mmb_shared_span_relabel(segment, &span, span.owner, MMB_SHARED_ADOPTERS_MANY);
+    __atomic_fetch_or(&span.spared[index / 64], (uint64_t)1 << index % 64, __ATOMIC_RELEASE);
+}
+
+void mmb_shared_keep_block(struct mmb_shared_segment *segment, uint64_t offset)
+{
+    mmb_shared_lock(segment, segment->slot);
+    if (segment->layout.strategy == MMB_STRATEGY_STACK)
+        keep_entry(segment, offset);
+    else
+        keep_in_span(segment, offset);
+    mmb_shared_unlock(segment);
+}

@@ -50,10 +50,17 @@ static int reopen(int fd)
     return own;
 }
 
+static uint32_t new_incarnation(void)
+{
+    uint32_t number = mmb_shared_new_generation() & ~(uint32_t)3;
+    return number ? number : 4;
+}
+
 static mmbError take_first_slot(struct mmb_shared_segment *segment)
 {
     memset(segment->own, 0, sizeof segment->own);
     segment->pid = getpid();
+    segment->incarnation = new_incarnation();
     return mmb_shared_slot_take(segment, &segment->slot);
 }
 
@@ -129,6 +136,7 @@ void mmb_shared_refork(struct mmb_shared_segment *segment)
 {
     memset(segment->own, 0, sizeof segment->own);
     segment->pid = getpid();
+    segment->incarnation = new_incarnation();
     segment->slot = MMB_SHARED_NO_SLOT;
     segment->is_inherited = segment->fd >= 0;
     mmb_shared_find_slot(segment);

@@ -19,11 +19,13 @@ struct mmb_shared_segment {
     /* A descriptor of a file description that nobody else has, for locks that tell who lives; -1:
      * the segment is in memory without a file, and process ids tell. */
     int fd;
-    uint64_t fd_offset; /* of the segment in the file */
-    bool is_sparse;     /* pages are asked for before they are touched */
-    pid_t pid;          /* that this is valid for */
-    bool is_inherited;  /* the descriptor is still the one that the parent of a fork has */
-    uint32_t slot;      /* the process's own; NO_SLOT after a fork that found none */
+    uint64_t fd_offset;   /* of the segment in the file */
+    bool is_sparse;       /* pages are asked for before they are touched */
+    pid_t pid;            /* that this is valid for */
+    bool is_inherited;    /* the descriptor is still the one that the parent of a fork has */
+    uint32_t slot;        /* the process's own; NO_SLOT after a fork that found none */
+    uint32_t incarnation; /* drawn when the process attached or was forked; its two lowest bits are
+                             0, the rest never */
     struct mmb_lock slots_lock;
     struct mmb_mutex
         central; /* before the lock in the segment: one thread per process waits there */
@@ -194,6 +196,8 @@ uint64_t mmb_shared_reclaim(struct mmb_shared_segment *segment, mmb_shared_keep 
 /* Spares a live block of a dead process's for this one. MMB_INVALID_ALLOCATION: no live block
  * starts there; MMB_BUSY: its owner lives. *out_is_own: it is this process's already. */
 mmbError mmb_shared_adopt(struct mmb_shared_segment *segment, uint64_t offset, bool *out_is_own);
+/* A live block is nobody's from now on: it outlives whoever allocated it and is never reclaimed. */
+void mmb_shared_keep_block(struct mmb_shared_segment *segment, uint64_t offset);
 
 /* ---- a look at it (check.c) ---- */
 
