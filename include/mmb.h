@@ -35,6 +35,12 @@
 #include <mmb/copy_async.h>
 #include <mmb/shared_pointer.h>
 #include <mmb/shared.h>
+#include <mmb/shared_object.h>
+#include <mmb/shared_ring.h>
+#include <mmb/shared_vector.h>
+#include <mmb/shared_list.h>
+#include <mmb/shared_map.h>
+#include <mmb/shared_lock.h>
 #include <mmb/region.h>
 
 #endif

@@ -145,6 +145,70 @@ mmbError mmb_region_unhold(mmbAllocation *);
 #ifdef MMB_BACKEND_INFO_INIT
 mmbError mmb_backend_get_info(mmbBackend, mmbBackendInfo *);
 #endif
+#ifdef MMB_SHARED_OBJECT_H
+mmbError mmb_shared_list_create(mmbMemInterface *interface, size_t element_bytes, size_t n_elements,
+                                mmbSharedList *out_list);
+mmbError mmb_shared_list_open(mmbMemInterface *interface, mmbSharedPtr pointer,
+                              mmbSharedList *out_list);
+mmbError mmb_shared_list_destroy(const mmbSharedList *list);
+mmbError mmb_shared_list_insert(const mmbSharedList *list, uint64_t before, const void *element,
+                                uint64_t *out_position);
+mmbError mmb_shared_list_remove(const mmbSharedList *list, uint64_t position, void *out_element);
+mmbError mmb_shared_list_get(const mmbSharedList *list, uint64_t position, void *out_element);
+mmbError mmb_shared_list_set(const mmbSharedList *list, uint64_t position, const void *element);
+mmbError mmb_shared_list_next(const mmbSharedList *list, uint64_t position, uint64_t *out_position);
+mmbError mmb_shared_list_previous(const mmbSharedList *list, uint64_t position,
+                                  uint64_t *out_position);
+mmbError mmb_shared_list_count(const mmbSharedList *list, size_t *out_count);
+mmbError mmb_shared_mutex_create(mmbMemInterface *interface, mmbSharedMutex *out_mutex);
+mmbError mmb_shared_mutex_open(mmbMemInterface *interface, mmbSharedPtr pointer,
+                               mmbSharedMutex *out_mutex);
+mmbError mmb_shared_mutex_destroy(const mmbSharedMutex *mutex);
+mmbError mmb_shared_mutex_lock(const mmbSharedMutex *mutex, bool *out_holder_died);
+mmbError mmb_shared_mutex_try_lock(const mmbSharedMutex *mutex, bool *out_holder_died);
+mmbError mmb_shared_mutex_unlock(const mmbSharedMutex *mutex);
+mmbError mmb_shared_mutex_repaired(const mmbSharedMutex *mutex);
+mmbError mmb_shared_rwlock_create(mmbMemInterface *interface, mmbSharedRwlock *out_lock);
+mmbError mmb_shared_rwlock_open(mmbMemInterface *interface, mmbSharedPtr pointer,
+                                mmbSharedRwlock *out_lock);
+mmbError mmb_shared_rwlock_destroy(const mmbSharedRwlock *lock);
+mmbError mmb_shared_rwlock_read_lock(const mmbSharedRwlock *lock, bool *out_holder_died);
+mmbError mmb_shared_rwlock_try_read_lock(const mmbSharedRwlock *lock, bool *out_holder_died);
+mmbError mmb_shared_rwlock_read_unlock(const mmbSharedRwlock *lock);
+mmbError mmb_shared_rwlock_write_lock(const mmbSharedRwlock *lock, bool *out_holder_died);
+mmbError mmb_shared_rwlock_try_write_lock(const mmbSharedRwlock *lock, bool *out_holder_died);
+mmbError mmb_shared_rwlock_write_unlock(const mmbSharedRwlock *lock);
+mmbError mmb_shared_rwlock_repaired(const mmbSharedRwlock *lock);
+mmbError mmb_shared_map_create(mmbMemInterface *interface, size_t key_bytes, size_t value_bytes,
+                               size_t n_elements, mmbSharedMap *out_map);
+mmbError mmb_shared_map_open(mmbMemInterface *interface, mmbSharedPtr pointer,
+                             mmbSharedMap *out_map);
+mmbError mmb_shared_map_destroy(const mmbSharedMap *map);
+mmbError mmb_shared_map_put(const mmbSharedMap *map, const void *key, const void *value);
+mmbError mmb_shared_map_get(const mmbSharedMap *map, const void *key, void *out_value);
+mmbError mmb_shared_map_remove(const mmbSharedMap *map, const void *key, void *out_value);
+mmbError mmb_shared_map_next(const mmbSharedMap *map, uint64_t *cursor, void *out_key,
+                             void *out_value);
+mmbError mmb_shared_map_count(const mmbSharedMap *map, size_t *out_count);
+mmbError mmb_shared_ring_create(mmbMemInterface *interface, size_t element_bytes, size_t n_elements,
+                                mmbSharedRing *out_ring);
+mmbError mmb_shared_ring_open(mmbMemInterface *interface, mmbSharedPtr pointer,
+                              mmbSharedRing *out_ring);
+mmbError mmb_shared_ring_destroy(const mmbSharedRing *ring);
+mmbError mmb_shared_ring_push(const mmbSharedRing *ring, const void *element);
+mmbError mmb_shared_ring_pop(const mmbSharedRing *ring, void *out_element);
+mmbError mmb_shared_ring_count(const mmbSharedRing *ring, size_t *out_count);
+mmbError mmb_shared_vector_create(mmbMemInterface *interface, size_t element_bytes,
+                                  size_t n_elements, mmbSharedVector *out_vector);
+mmbError mmb_shared_vector_open(mmbMemInterface *interface, mmbSharedPtr pointer,
+                                mmbSharedVector *out_vector);
+mmbError mmb_shared_vector_destroy(const mmbSharedVector *vector);
+mmbError mmb_shared_vector_push(const mmbSharedVector *vector, const void *element);
+mmbError mmb_shared_vector_pop(const mmbSharedVector *vector, void *out_element);
+mmbError mmb_shared_vector_get(const mmbSharedVector *vector, size_t index, void *out_element);
+mmbError mmb_shared_vector_set(const mmbSharedVector *vector, size_t index, const void *element);
+mmbError mmb_shared_vector_count(const mmbSharedVector *vector, size_t *out_count);
+#endif
 #ifdef __cplusplus
 }
 #endif
