@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bench/child.h"
+#include "bench/gpu.h"
 #include "bench/program.h"
 #include "bench/report.h"
 #include "bench/runner.h"
@@ -17,7 +18,9 @@
 static const char usage[] =
     "usage: mmb-bench [--list] [--only NAME,...] [--rounds N] [--quick] [--long]\n"
     "                 [--output FILE.md] [--svg FILE.svg] [--commit TEXT]\n"
+    "       mmb-bench gpu\n"
     "Measures libmmb and other allocators in turns and prints the ratios as Markdown.\n"
+    "  gpu          device memory beside the CUDA driver's own calls, where a device is\n"
     "  --list       print the workloads and contenders, measure nothing\n"
     "  --only       these workloads; a name may be a pattern such as 'live-*'\n"
     "  --rounds     how often each is measured, 1 to 99 (7; with --quick 3)\n"
@@ -185,6 +188,8 @@ int main(int argc, char **argv)
     bool is_written = true;
 
     serve_parent(argc, argv);
+    if (argc == 2 && strcmp(argv[1], "gpu") == 0)
+        return bench_gpu();
     struct options options = read_options(argc, argv);
     if (options.is_list) {
         list();

@@ -63,6 +63,6 @@ run 'example gpu_cuda' "$build/examples/gpu_cuda"
 if test -x "$build/bench/mmb-bench"; then
     run 'figures' "$build/bench/mmb-bench" gpu
 else
-    echo 'check-gpu: SKIP: figures: make bench-programs builds mmb-bench'
+    echo 'check-gpu: SKIP: figures: mmb-bench is not part of this build'
 fi
 exit $failed

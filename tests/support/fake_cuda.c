@@ -90,6 +90,19 @@ EXPORT CUresult cuDeviceTotalMem(size_t *out, CUdevice device)
     return CUDA_SUCCESS;
 }
 
+EXPORT CUresult cuDeviceGetName(char *out, int length, CUdevice device)
+{
+    (void)device;
+    strncpy(out, "no device: the tests' stand-in for a driver", (size_t)length);
+    return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuDriverGetVersion(int *out)
+{
+    *out = CUDA_VERSION;
+    return CUDA_SUCCESS;
+}
+
 /* MMB_FAKE_CUDA_INTEGRATED is the number of a device that has no memory of its own. */
 EXPORT CUresult cuDeviceGetAttribute(int *out, CUdevice_attribute attribute, CUdevice device)
 {

@@ -280,3 +280,29 @@ void fake_cuda_set_held(CUstream stream, bool is_held)
     drain();
     pthread_mutex_unlock(&fake_cuda_mutex);
 }
+
+/* ---- what only the benchmark calls ---- */
+
+EXPORT CUresult cuMemcpy(CUdeviceptr to, CUdeviceptr from, size_t n_bytes)
+{
+    CUresult code = cuMemcpyAsync(to, from, n_bytes, NULL);
+    return code == CUDA_SUCCESS ? cuStreamSynchronize(NULL) : code;
+}
+
+EXPORT CUresult cuMemcpy3D(const CUDA_MEMCPY3D *box)
+{
+    CUresult code = cuMemcpy3DAsync(box, NULL);
+    return code == CUDA_SUCCESS ? cuStreamSynchronize(NULL) : code;
+}
+
+EXPORT CUresult cuMemAllocAsync(CUdeviceptr *out, size_t n_bytes, CUstream stream)
+{
+    (void)stream;
+    return cuMemAlloc(out, n_bytes);
+}
+
+EXPORT CUresult cuMemFreeAsync(CUdeviceptr address, CUstream stream)
+{
+    (void)stream;
+    return cuMemFree(address);
+}
