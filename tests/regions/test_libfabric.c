@@ -201,6 +201,10 @@ static int initiator(int socket, void *argument)
 static void run(const char *name, const char *node, uint64_t mr_mode, bool denies)
 {
     struct network network = {name, node, mr_mode, denies};
+    if (two_unseen()) {
+        suite_skip(two_unseen());
+        return;
+    }
     int failed = two_run(initiator, target, &network);
     if (failed == TWO_SKIP)
         suite_skip("this libfabric has no such network here");

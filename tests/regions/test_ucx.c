@@ -227,6 +227,10 @@ static int initiator(int socket, void *argument)
 
 static void run(const char *transports)
 {
+    if (two_unseen()) {
+        suite_skip(two_unseen());
+        return;
+    }
     int failed = two_run(initiator, target, (void *)(uintptr_t)transports);
     if (failed == TWO_SKIP)
         suite_skip("this UCX has no such transport here");
