@@ -82,6 +82,16 @@ fallback_serves() {
         grep -q '^mmb-run: HBM: ' "$tap_dir/err" && grep -q '^mmb-run: DRAM: ' "$tap_dir/err"
 }
 
+# The first of these layers that this machine has not; none: the test passes.
+absent_layer_is_told() {
+    "$MMB_BUILDDIR/tools/mmb-info" --json >"$tap_dir/machine"
+    for layer in HBM CXL NVDIMM; do
+        grep -q "\"name\":\"$layer\"" "$tap_dir/machine" && continue
+        "$run" --layer $layer true 2>"$tap_dir/err" && grep -q "^mmb-run: no $layer was found" "$tap_dir/err"
+        return
+    done
+}
+
 exhausted_is_told() {
     "$run" --layer DRAM --fallback none python3 -c 'x = bytes(1 << 50)' 2>"$tap_dir/err"
     test $? -eq 1 && grep -q MemoryError "$tap_dir/err"
@@ -142,6 +152,7 @@ with gcc 'gcc with its processes' gcc_compiles
 with python3 'the smallest size' min_size_counts
 tap_run 'a program without large blocks' nothing_large_starts_nothing
 with python3 'a fallback' fallback_serves
+tap_run 'a layer that is not on this machine' absent_layer_is_told
 with python3 'a block that fits nowhere' exhausted_is_told
 tap_run 'status and arguments are the program'"'"'s' passes_status_and_arguments
 tap_run 'a layer that is not known' misused 125 'layer NONSENSE' --layer NONSENSE true
