@@ -35,7 +35,7 @@ static struct {
     struct block blocks[BLOCKS_MOST];
     size_t n_blocks;
     unsigned char tag;
-    mmbSharedPtr any; /* into the segment */
+    mmbSharedPtr first; /* where its data starts */
     mmbStackMark mark;
     bool has_mark, is_right;
 } run;
@@ -146,7 +146,6 @@ static void keep_block(mmbAllocation *allocation, size_t n_bytes)
     struct block *block = &run.blocks[run.n_blocks++];
     *block = (struct block){allocation, n_bytes, ++run.tag};
     memset(mmb_allocation_ptr(allocation), block->tag, n_bytes);
-    mmb_allocation_get_shared(allocation, &run.any);
 }
 
 static void allocate(unsigned int argument)
@@ -174,11 +173,12 @@ static void release(unsigned int argument)
     run.blocks[i] = run.blocks[--run.n_blocks];
 }
 
-/* Somewhere in the segment, at times where a block can start. */
+/* One of the first blocks, of 64 bytes, of each eighth of the data, at times of what is there. */
 static mmbSharedPtr somewhere(unsigned int argument)
 {
-    size_t step = fuzz_bytes(run.flags) / 128;
-    return (mmbSharedPtr){run.any.allocator, run.any.offset + argument * step};
+    size_t eighth = fuzz_bytes(run.flags) / 8;
+    return (mmbSharedPtr){run.first.allocator,
+                          run.first.offset + argument / 4 * eighth + argument % 4 * 64};
 }
 
 static bool is_own(const mmbAllocation *allocation)
@@ -280,11 +280,10 @@ static void use(const uint8_t *script, size_t n_steps)
     run.n_blocks = 0;
     run.has_mark = false;
     fuzz_n_attached++;
-    /* Until there is a block of our own, what could be a pointer into the segment is made up. */
     struct mmb_shared_head head;
     memcpy(&head, run.array, sizeof head);
     demand(mmb_interface_from_id(head.id, &same) == MMB_OK && same == run.interface, "its id");
-    run.any = (mmbSharedPtr){(uint64_t)head.generation << 32 | head.id, head.layout.data};
+    run.first = (mmbSharedPtr){(uint64_t)head.generation << 32 | head.id, head.layout.data};
     for (size_t i = 0; i < n_steps; i++)
         step(script[i]);
     while (run.n_blocks > 1)

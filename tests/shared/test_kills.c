@@ -123,8 +123,8 @@ static bool kill_one(uint32_t *state)
     while (pid > 0 && atomic_load(&shared->victim_beats) < until && time(NULL) < end &&
            waitpid(pid, &status, WNOHANG) == 0)
         sched_yield();
-    for (uint32_t spin = next(state) % 5000; spin > 0; spin--)
-        atomic_thread_fence(memory_order_seq_cst);
+    for (volatile uint32_t spin = next(state) % 50000; spin > 0; spin--)
+        continue;
     kill(pid, SIGKILL);
     return pid > 0 && waitpid(pid, &status, 0) == pid &&
            SUITE_CHECK(WIFSIGNALED(status), "a victim ended by itself: 0x%x", status);
