@@ -9,6 +9,7 @@
 #include <string.h>
 #include "src/base/checked.h"
 #include "src/base/error.h"
+#include "src/core/registry.h"
 #include "src/structures/table.h"
 
 struct node {
@@ -81,7 +82,8 @@ mmbError mmb_shared_list_open(mmbMemInterface *interface, mmbSharedPtr pointer,
 
 mmbError mmb_shared_list_destroy(const mmbSharedList *list)
 {
-    return list ? mmb_table_destroy(&list->object, &type) : MMB_OK;
+    return list ? mmb_table_destroy(&list->object, &type)
+                : mmb_library_check("shared_list_destroy");
 }
 
 mmbError mmb_shared_list_count(const mmbSharedList *list, size_t *out_count)

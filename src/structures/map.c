@@ -9,6 +9,7 @@
 #include <string.h>
 #include "src/base/checked.h"
 #include "src/base/error.h"
+#include "src/core/registry.h"
 #include "src/structures/table.h"
 
 #define IN_USE ((uint64_t)1 << 63)
@@ -76,7 +77,7 @@ mmbError mmb_shared_map_open(mmbMemInterface *interface, mmbSharedPtr pointer,
 
 mmbError mmb_shared_map_destroy(const mmbSharedMap *map)
 {
-    return map ? mmb_table_destroy(&map->object, &type) : MMB_OK;
+    return map ? mmb_table_destroy(&map->object, &type) : mmb_library_check("shared_map_destroy");
 }
 
 mmbError mmb_shared_map_count(const mmbSharedMap *map, size_t *out_count)

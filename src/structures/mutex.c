@@ -4,6 +4,7 @@
  * SUSPECT; the mark stays until a holder takes it away. */
 #include <mmb/shared_lock.h>
 #include "src/base/error.h"
+#include "src/core/registry.h"
 #include "src/structures/object.h"
 
 static size_t bytes(const struct mmb_shared_segment *segment, const uint64_t sizes[2])
@@ -35,7 +36,7 @@ mmbError mmb_shared_mutex_destroy(const mmbSharedMutex *mutex)
 {
     struct mmb_object object;
     if (!mutex)
-        return MMB_OK;
+        return mmb_library_check("shared_mutex_destroy");
     mmbError error = mmb_object_enter(view_of(mutex), &type, &object);
     return error == MMB_OK ? mmb_object_destroy(&object) : error;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <mmb/allocation.h>
 #include "src/base/error.h"
+#include "src/core/registry.h"
 #include "src/core/shared.h"
 
 #define MAGIC       0x746a626f626d6d01ull
@@ -15,7 +16,9 @@
 
 mmbError mmb_object_null(const struct mmb_object_type *type)
 {
-    return mmb_fail(MMB_INVALID_ARG, "shared %s: a required pointer is NULL", type->name);
+    mmbError error = mmb_library_check(type->name);
+    return error ? error
+                 : mmb_fail(MMB_INVALID_ARG, "shared %s: a required pointer is NULL", type->name);
 }
 
 mmbError mmb_object_no_size(const struct mmb_object_type *type)

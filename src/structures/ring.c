@@ -29,6 +29,7 @@
 #include <string.h>
 #include "src/base/checked.h"
 #include "src/base/error.h"
+#include "src/core/registry.h"
 #include "src/structures/object.h"
 
 #define CELLS_MAX ((uint64_t)1 << 22)
@@ -132,7 +133,7 @@ mmbError mmb_shared_ring_destroy(const mmbSharedRing *ring)
 {
     struct ring entered;
     if (!ring)
-        return MMB_OK;
+        return mmb_library_check("shared_ring_destroy");
     mmbError error = enter(ring, &entered);
     return error == MMB_OK ? mmb_object_destroy(&entered.object) : error;
 }

@@ -15,6 +15,7 @@
  * or as a writer that still waits, has changed nothing, and the next one is told nothing. */
 #include <mmb/shared_lock.h>
 #include "src/base/error.h"
+#include "src/core/registry.h"
 #include "src/core/shared.h"
 #include "src/structures/object.h"
 
@@ -66,7 +67,7 @@ mmbError mmb_shared_rwlock_destroy(const mmbSharedRwlock *lock)
 {
     struct mmb_object object;
     if (!lock)
-        return MMB_OK;
+        return mmb_library_check("shared_rwlock_destroy");
     mmbError error = enter(lock, &object);
     return error == MMB_OK ? mmb_object_destroy(&object) : error;
 }

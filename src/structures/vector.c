@@ -8,6 +8,7 @@
 #include <string.h>
 #include "src/base/checked.h"
 #include "src/base/error.h"
+#include "src/core/registry.h"
 #include "src/structures/table.h"
 
 static size_t copy_bytes(const uint64_t sizes[2])
@@ -58,7 +59,8 @@ mmbError mmb_shared_vector_open(mmbMemInterface *interface, mmbSharedPtr pointer
 
 mmbError mmb_shared_vector_destroy(const mmbSharedVector *vector)
 {
-    return vector ? mmb_table_destroy(&vector->object, &type) : MMB_OK;
+    return vector ? mmb_table_destroy(&vector->object, &type)
+                  : mmb_library_check("shared_vector_destroy");
 }
 
 mmbError mmb_shared_vector_count(const mmbSharedVector *vector, size_t *out_count)

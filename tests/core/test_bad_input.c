@@ -24,6 +24,7 @@
     ALWAYS(mmb_error_description)                                                                  \
     ALWAYS(mmb_error_detail)                                                                       \
     ALWAYS(mmb_error_name)                                                                         \
+    ALWAYS(mmb_init_host)                                                                          \
     ALWAYS(mmb_init)                                                                               \
     ALWAYS(mmb_finalize)                                                                           \
     ALWAYS(mmb_logging_set_callback)                                                               \
@@ -114,6 +115,55 @@
     CODE(mmb_shared_offset, NULL, NULL, NULL)                                                      \
     ZERO(mmb_shared_ptr, NULL, MMB_OFFSET_NULL)                                                    \
     ZERO(mmb_shared_range, NULL, MMB_OFFSET_NULL, 0)                                               \
+    CODE(mmb_shared_list_count, NULL, NULL)                                                        \
+    CODE(mmb_shared_list_create, NULL, 0, 0, NULL)                                                 \
+    QUIET(mmb_shared_list_destroy, NULL)                                                           \
+    CODE(mmb_shared_list_get, NULL, 0, NULL)                                                       \
+    CODE(mmb_shared_list_insert, NULL, 0, NULL, NULL)                                              \
+    CODE(mmb_shared_list_next, NULL, 0, NULL)                                                      \
+    CODE(mmb_shared_list_open, NULL, MMB_SHARED_PTR_NULL, NULL)                                    \
+    CODE(mmb_shared_list_previous, NULL, 0, NULL)                                                  \
+    CODE(mmb_shared_list_remove, NULL, 0, NULL)                                                    \
+    CODE(mmb_shared_list_set, NULL, 0, NULL)                                                       \
+    CODE(mmb_shared_map_count, NULL, NULL)                                                         \
+    CODE(mmb_shared_map_create, NULL, 0, 0, 0, NULL)                                               \
+    QUIET(mmb_shared_map_destroy, NULL)                                                            \
+    CODE(mmb_shared_map_get, NULL, NULL, NULL)                                                     \
+    CODE(mmb_shared_map_next, NULL, NULL, NULL, NULL)                                              \
+    CODE(mmb_shared_map_open, NULL, MMB_SHARED_PTR_NULL, NULL)                                     \
+    CODE(mmb_shared_map_put, NULL, NULL, NULL)                                                     \
+    CODE(mmb_shared_map_remove, NULL, NULL, NULL)                                                  \
+    CODE(mmb_shared_mutex_create, NULL, NULL)                                                      \
+    QUIET(mmb_shared_mutex_destroy, NULL)                                                          \
+    CODE(mmb_shared_mutex_lock, NULL, NULL)                                                        \
+    CODE(mmb_shared_mutex_open, NULL, MMB_SHARED_PTR_NULL, NULL)                                   \
+    CODE(mmb_shared_mutex_repaired, NULL)                                                          \
+    CODE(mmb_shared_mutex_try_lock, NULL, NULL)                                                    \
+    CODE(mmb_shared_mutex_unlock, NULL)                                                            \
+    CODE(mmb_shared_ring_count, NULL, NULL)                                                        \
+    CODE(mmb_shared_ring_create, NULL, 0, 0, NULL)                                                 \
+    QUIET(mmb_shared_ring_destroy, NULL)                                                           \
+    CODE(mmb_shared_ring_open, NULL, MMB_SHARED_PTR_NULL, NULL)                                    \
+    CODE(mmb_shared_ring_pop, NULL, NULL)                                                          \
+    CODE(mmb_shared_ring_push, NULL, NULL)                                                         \
+    CODE(mmb_shared_rwlock_create, NULL, NULL)                                                     \
+    QUIET(mmb_shared_rwlock_destroy, NULL)                                                         \
+    CODE(mmb_shared_rwlock_open, NULL, MMB_SHARED_PTR_NULL, NULL)                                  \
+    CODE(mmb_shared_rwlock_read_lock, NULL, NULL)                                                  \
+    CODE(mmb_shared_rwlock_read_unlock, NULL)                                                      \
+    CODE(mmb_shared_rwlock_repaired, NULL)                                                         \
+    CODE(mmb_shared_rwlock_try_read_lock, NULL, NULL)                                              \
+    CODE(mmb_shared_rwlock_try_write_lock, NULL, NULL)                                             \
+    CODE(mmb_shared_rwlock_write_lock, NULL, NULL)                                                 \
+    CODE(mmb_shared_rwlock_write_unlock, NULL)                                                     \
+    CODE(mmb_shared_vector_count, NULL, NULL)                                                      \
+    CODE(mmb_shared_vector_create, NULL, 0, 0, NULL)                                               \
+    QUIET(mmb_shared_vector_destroy, NULL)                                                         \
+    CODE(mmb_shared_vector_get, NULL, 0, NULL)                                                     \
+    CODE(mmb_shared_vector_open, NULL, MMB_SHARED_PTR_NULL, NULL)                                  \
+    CODE(mmb_shared_vector_pop, NULL, NULL)                                                        \
+    CODE(mmb_shared_vector_push, NULL, NULL)                                                       \
+    CODE(mmb_shared_vector_set, NULL, 0, NULL)                                                     \
     CODE(mmb_shm_adopt, NULL, MMB_SHARED_PTR_NULL)                                                 \
     CODE(mmb_shm_check, NULL, NULL)                                                                \
     CODE(mmb_shm_created, NULL, NULL)                                                              \

@@ -82,7 +82,8 @@ static void mend(unsigned char *segment, unsigned int flags)
 static unsigned char *lay_out(const struct fuzz_control *control, const uint8_t *bytes,
                               size_t n_bytes)
 {
-    size_t n = fuzz_bytes(control->flags), n_tail = control->tail_low | control->tail_high << 8;
+    size_t n = fuzz_bytes(control->flags),
+           n_tail = control->tail_low | (size_t)control->tail_high << 8;
     n_tail = n_tail < n_bytes ? n_tail : n_bytes;
     size_t n_head = n_bytes - n_tail < n ? n_bytes - n_tail : n;
     void *memory;
