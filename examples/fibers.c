@@ -123,18 +123,22 @@ static void live(void)
     yield(); /* for the last time: nobody switches here again */
 }
 
+static void make_fiber(ucontext_t *context, char *stack)
+{
+    getcontext(context);
+    context->uc_stack.ss_sp = stack;
+    context->uc_stack.ss_size = STACK_BYTES;
+    makecontext(context, live, 0);
+}
+
 static void run_fibers(void)
 {
     char *stacks = malloc(N_FIBERS * (size_t)STACK_BYTES);
     size_t i, turn;
     if (!stacks)
         exit(1);
-    for (i = 1; i <= N_FIBERS; i++) {
-        getcontext(&contexts[i]);
-        contexts[i].uc_stack.ss_sp = stacks + (i - 1) * STACK_BYTES;
-        contexts[i].uc_stack.ss_size = STACK_BYTES;
-        makecontext(&contexts[i], live, 0);
-    }
+    for (i = 1; i <= N_FIBERS; i++)
+        make_fiber(&contexts[i], stacks + (i - 1) * STACK_BYTES);
     for (turn = 0; turn < 2; turn++)
         for (i = 1; i <= N_FIBERS; i++)
             switch_to(i);

@@ -68,6 +68,15 @@ static void live(void)
     fibers_yield();
 }
 
+static void make_one(ucontext_t *context, char *stack)
+{
+    getcontext(context);
+    context->uc_stack.ss_sp = stack;
+    context->uc_stack.ss_size = STACK_BYTES;
+    context->uc_link = NULL;
+    makecontext(context, live, 0);
+}
+
 void fibers_make(void (*body)(void))
 {
     fibers.body = body;
@@ -75,11 +84,7 @@ void fibers_make(void (*body)(void))
     for (size_t i = 1; i <= FIBERS_MOST; i++) {
         fibers.stacks[i] = malloc(STACK_BYTES);
         fibers.has_ended[i] = false;
-        getcontext(&fibers.contexts[i]);
-        fibers.contexts[i].uc_stack.ss_sp = fibers.stacks[i];
-        fibers.contexts[i].uc_stack.ss_size = STACK_BYTES;
-        fibers.contexts[i].uc_link = NULL;
-        makecontext(&fibers.contexts[i], live, 0);
+        make_one(&fibers.contexts[i], fibers.stacks[i]);
     }
 }
 
