@@ -29,13 +29,6 @@
 #define TAIL_BYTES    256 /* entries of the few blocks that there are */
 #define STRIDE        29
 
-/* A sanitizer's own instructions would be most of what is stepped through, for many minutes. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define IS_SANITIZED true
-#else
-#define IS_SANITIZED false
-#endif
-
 enum { DONE = 42, UNTRACED = 77 }; /* how a child ends */
 
 static mmbMemSpace *space;
@@ -269,7 +262,7 @@ static void kill_everywhere(mmbStrategy strategy, const struct operation *operat
 
 static void kill_in_all(mmbStrategy strategy)
 {
-    if (IS_SANITIZED && !getenv("MMB_TEST_STRIDE")) {
+    if (SUITE_IS_SANITIZED && !getenv("MMB_TEST_STRIDE")) {
         suite_skip(
             "a sanitizer's instructions are not what is promised; MMB_TEST_STRIDE steps them");
         return;

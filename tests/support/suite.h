@@ -66,4 +66,11 @@ struct suite_child suite_run_child(int (*body)(void *argument), void *argument,
 
 #define MMB_SUITE(subject, ...) MMB_SUITE_WITH(subject, NULL, NULL, __VA_ARGS__)
 
+/* A sanitizer's own instructions are the most of a sanitized program's. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SUITE_IS_SANITIZED true
+#else
+#define SUITE_IS_SANITIZED false
+#endif
+
 #endif
