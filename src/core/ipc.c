@@ -125,10 +125,10 @@ mmbError mmb_ipc_export(const mmbAllocation *allocation, void *buffer, size_t *n
 static mmbError read_export(const void *buffer, size_t n_bytes, uint32_t kind, void *out,
                             size_t out_bytes)
 {
-    struct head head;
+    struct head head = {.magic = 0};
     if (n_bytes >= sizeof head)
         memcpy(&head, buffer, sizeof head);
-    if (n_bytes < sizeof head || head.magic != MAGIC || head.format != FIRST_FORMAT ||
+    if (head.magic != MAGIC || head.format != FIRST_FORMAT ||
         (head.kind != KIND_SHARED && head.kind != KIND_RANGE))
         return mmb_fail(MMB_CORRUPT, "ipc_import: %zu B are no export of this release", n_bytes);
     if (head.kind != kind)

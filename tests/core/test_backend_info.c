@@ -86,8 +86,8 @@ static void test_backend_info_knows_the_users_backends(void)
 static void test_backend_info_refuses_what_is_no_backend(void)
 {
     mmbBackendInfo info = MMB_BACKEND_INFO_INIT;
-    static const int ids[] = {MMB_BACKEND_DEFAULT, MMB_BACKEND_OPENACC + 1,
-                              MMB_BACKEND_USER + 1000, -1};
+    static const int ids[] = {MMB_BACKEND_DEFAULT, MMB_BACKEND_OPENACC + 1, MMB_BACKEND_USER + 1000,
+                              -1};
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++)
         SUITE_CHECK(mmb_backend_get_info((mmbBackend)ids[i], &info) == MMB_INVALID_ARG, "%d",
                     ids[i]);
