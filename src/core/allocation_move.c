@@ -176,18 +176,27 @@ mmbError mmb_block_resize(mmbAllocation *allocation, size_t n_bytes)
     return error;
 }
 
-mmbError mmb_reallocate(mmbAllocation *allocation, size_t n_bytes)
+/* What belongs before and after each change of an object. */
+static mmbError begin_change(mmbAllocation *allocation, const char *function)
 {
-    mmbError error = mmb_changing_begin(allocation, "reallocate");
-    if (error)
-        return error;
-    if (__builtin_expect(mmb_trace_is_on, 0))
+    mmbError error = mmb_changing_begin(allocation, function);
+    if (!error && __builtin_expect(mmb_trace_is_on, 0))
         mmb_trace_leave(allocation);
-    error = mmb_block_resize(allocation, n_bytes);
+    return error;
+}
+
+static mmbError end_change(mmbAllocation *allocation, mmbError error)
+{
     if (__builtin_expect(mmb_trace_is_on, 0))
         mmb_trace_moved(error ? NULL : allocation);
     mmb_changing_end(allocation);
     return error;
+}
+
+mmbError mmb_reallocate(mmbAllocation *allocation, size_t n_bytes)
+{
+    mmbError error = begin_change(allocation, "reallocate");
+    return error ? error : end_change(allocation, mmb_block_resize(allocation, n_bytes));
 }
 
 static mmbError migrate(mmbAllocation *allocation, mmbMemInterface *to)
@@ -205,14 +214,6 @@ static mmbError migrate(mmbAllocation *allocation, mmbMemInterface *to)
 
 mmbError mmb_migrate(mmbAllocation *allocation, mmbMemInterface *to)
 {
-    mmbError error = mmb_changing_begin(allocation, "migrate");
-    if (error)
-        return error;
-    if (__builtin_expect(mmb_trace_is_on, 0))
-        mmb_trace_leave(allocation);
-    error = migrate(allocation, to);
-    if (__builtin_expect(mmb_trace_is_on, 0))
-        mmb_trace_moved(error ? NULL : allocation);
-    mmb_changing_end(allocation);
-    return error;
+    mmbError error = begin_change(allocation, "migrate");
+    return error ? error : end_change(allocation, migrate(allocation, to));
 }
