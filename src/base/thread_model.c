@@ -57,29 +57,14 @@ static void posix_tls_destroy(void *key)
     pthread_key_delete(key_of(key));
 }
 
-static const mmbThreadModel posix_model = {
-    .size = sizeof posix_model,
-    .name = "posix",
-    .get_id = posix_get_id,
-    .yield = posix_yield,
-    .sleep_us = posix_sleep_us,
-    .tls_create = posix_tls_create,
-    .tls_get = posix_tls_get,
-    .tls_set = posix_tls_set,
-    .tls_destroy = posix_tls_destroy,
-};
-
-static mmbThreadModel model = {
-    .size = sizeof model,
-    .name = "posix",
-    .get_id = posix_get_id,
-    .yield = posix_yield,
-    .sleep_us = posix_sleep_us,
-    .tls_create = posix_tls_create,
-    .tls_get = posix_tls_get,
-    .tls_set = posix_tls_set,
-    .tls_destroy = posix_tls_destroy,
-};
+#define POSIX_MODEL                                                                                \
+    {                                                                                              \
+        .size = sizeof(mmbThreadModel), .name = "posix", .get_id = posix_get_id,                   \
+        .yield = posix_yield, .sleep_us = posix_sleep_us, .tls_create = posix_tls_create,          \
+        .tls_get = posix_tls_get, .tls_set = posix_tls_set, .tls_destroy = posix_tls_destroy,      \
+    }
+static const mmbThreadModel posix_model = POSIX_MODEL;
+static mmbThreadModel model = POSIX_MODEL;
 
 void mmb_thread_model_set(const mmbThreadModel *given)
 {
