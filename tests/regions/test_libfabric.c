@@ -201,15 +201,7 @@ static int initiator(int socket, void *argument)
 static void run(const char *name, const char *node, uint64_t mr_mode, bool denies)
 {
     struct network network = {name, node, mr_mode, denies};
-    if (two_unseen()) {
-        suite_skip(two_unseen());
-        return;
-    }
-    int failed = two_run(initiator, target, &network);
-    if (failed == TWO_SKIP)
-        suite_skip("this libfabric has no such network here");
-    else
-        SUITE_CHECK(failed == 0, "%s: %d", name, failed);
+    two_check(initiator, target, &network, "this libfabric has no such network here");
 }
 
 static void test_libfabric_sockets_virtual(void)
@@ -266,11 +258,7 @@ static int clash(void *unused)
 
 static void test_libfabric_key_clash(void)
 {
-    struct suite_child ended = suite_run_child(clash, NULL, 20);
-    if (ended.exited && ended.code == TWO_SKIP)
-        suite_skip("this libfabric has no such network here");
-    else
-        SUITE_CHECK(ended.exited && ended.code == 0, "%d", ended.code);
+    two_check_child(clash, "this libfabric has no such network here");
 }
 
 static int refuse(void *unused)
@@ -298,11 +286,7 @@ static int refuse(void *unused)
 /* covers: mmb_region_provider_create_libfabric MMB_INVALID_ARG */
 static void test_libfabric_refuses(void)
 {
-    struct suite_child ended = suite_run_child(refuse, NULL, 20);
-    if (ended.exited && ended.code == TWO_SKIP)
-        suite_skip("this libfabric has no such network here");
-    else
-        SUITE_CHECK(ended.exited && ended.code == 0, "%d", ended.code);
+    two_check_child(refuse, "this libfabric has no such network here");
 }
 
 /* Refused before what it is for is looked at. */
@@ -326,11 +310,7 @@ static int without_memory(void *unused)
 /* covers: mmb_region_provider_create_libfabric MMB_OUT_OF_MEMORY */
 static void test_libfabric_without_memory(void)
 {
-    struct suite_child ended = suite_run_child(without_memory, NULL, 20);
-    if (ended.exited && ended.code == TWO_SKIP)
-        suite_skip("malloc cannot be exhausted here");
-    else
-        SUITE_CHECK(ended.exited && ended.code == 0, "%d", ended.code);
+    two_check_child(without_memory, "malloc cannot be exhausted here");
 }
 
 MMB_SUITE("regions/libfabric", T(test_libfabric_sockets_virtual), T(test_libfabric_sockets_offset),

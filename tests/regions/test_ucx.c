@@ -227,15 +227,8 @@ static int initiator(int socket, void *argument)
 
 static void run(const char *transports)
 {
-    if (two_unseen()) {
-        suite_skip(two_unseen());
-        return;
-    }
-    int failed = two_run(initiator, target, (void *)(uintptr_t)transports);
-    if (failed == TWO_SKIP)
-        suite_skip("this UCX has no such transport here");
-    else
-        SUITE_CHECK(failed == 0, "%s: %d", transports, failed);
+    two_check(initiator, target, (void *)(uintptr_t)transports,
+              "this UCX has no such transport here");
 }
 
 static void test_ucx_tcp(void)
@@ -271,11 +264,7 @@ static int refuse(void *unused)
 /* covers: mmb_region_provider_create_ucx MMB_INVALID_ARG */
 static void test_ucx_refuses(void)
 {
-    struct suite_child ended = suite_run_child(refuse, NULL, 20);
-    if (ended.exited && ended.code == TWO_SKIP)
-        suite_skip("UCX does not start here");
-    else
-        SUITE_CHECK(ended.exited && ended.code == 0, "%d", ended.code);
+    two_check_child(refuse, "UCX does not start here");
 }
 
 /* Refused before what it is for is looked at. */
@@ -297,11 +286,7 @@ static int without_memory(void *unused)
 /* covers: mmb_region_provider_create_ucx MMB_OUT_OF_MEMORY */
 static void test_ucx_without_memory(void)
 {
-    struct suite_child ended = suite_run_child(without_memory, NULL, 20);
-    if (ended.exited && ended.code == TWO_SKIP)
-        suite_skip("malloc cannot be exhausted here");
-    else
-        SUITE_CHECK(ended.exited && ended.code == 0, "%d", ended.code);
+    two_check_child(without_memory, "malloc cannot be exhausted here");
 }
 
 MMB_SUITE("regions/ucx", T(test_ucx_tcp), T(test_ucx_shared_memory), T(test_ucx_what_is_best_here),

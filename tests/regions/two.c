@@ -55,6 +55,35 @@ int two_run(two_body initiator, two_body target, void *argument)
     return ended.exited ? ended.code : 96;
 }
 
+static void judge(int code, const char *why)
+{
+    if (code == TWO_SKIP)
+        suite_skip(why);
+    else
+        SUITE_CHECK(code == 0, "%d", code);
+}
+
+/* Bytes that arrive are written by threads of the network's library, which the thread sanitizer
+ * does not see take turns with the test. */
+void two_check(two_body initiator, two_body target, void *argument, const char *why)
+{
+#ifdef __SANITIZE_THREAD__
+    (void)initiator;
+    (void)target;
+    (void)argument;
+    (void)why;
+    suite_skip("the thread sanitizer does not see the order of the network's own threads");
+#else
+    judge(two_run(initiator, target, argument), why);
+#endif
+}
+
+void two_check_child(int (*body)(void *argument), const char *why)
+{
+    struct suite_child ended = suite_run_child(body, NULL, 20);
+    judge(ended.exited ? ended.code : 96, why);
+}
+
 bool two_send(int socket, const void *from, size_t n_bytes)
 {
     return send(socket, from, n_bytes, MSG_NOSIGNAL) == (ssize_t)n_bytes;

@@ -16,6 +16,10 @@ typedef int (*two_body)(int socket, void *argument);
 
 /* Runs both; 0 when both gave 0. The initiator's number wins; the target's is added to 100. */
 int two_run(two_body initiator, two_body target, void *argument);
+/* The same as the running test, which is skipped for `why` where one of them says TWO_SKIP. */
+void two_check(two_body initiator, two_body target, void *argument, const char *why);
+/* One child that says 0, or TWO_SKIP. */
+void two_check_child(int (*body)(void *argument), const char *why);
 
 bool two_send(int socket, const void *from, size_t n_bytes);
 /* Exactly that many; false when the other side is gone. */
@@ -53,16 +57,5 @@ void two_fill_initiator(uint8_t *bytes);
 size_t two_count_wrong(const uint8_t *bytes);
 #define TWO_INNER_OFFSET 100u /* in the slice */
 #define TWO_INNER_BYTES  1000u
-
-/* Why two processes cannot be looked at here, or NULL: bytes that arrive are written by threads of
- * the network's library, which the thread sanitizer does not see take turns with the test. */
-static inline const char *two_unseen(void)
-{
-#ifdef __SANITIZE_THREAD__
-    return "the thread sanitizer does not see the order of the network's own threads";
-#else
-    return NULL;
-#endif
-}
 
 #endif

@@ -262,11 +262,8 @@ static void kill_everywhere(mmbStrategy strategy, const struct operation *operat
 
 static void kill_in_all(mmbStrategy strategy)
 {
-    if (SUITE_IS_SANITIZED && !getenv("MMB_TEST_STRIDE")) {
-        suite_skip(
-            "a sanitizer's instructions are not what is promised; MMB_TEST_STRIDE steps them");
+    if (suite_skip_steps())
         return;
-    }
     segment_set_up();
     space = control_space(MMB_NO_LIMIT);
     heap = segment_interface(space, strategy, SEGMENT_BYTES);

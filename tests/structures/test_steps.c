@@ -450,11 +450,8 @@ static size_t kill_everywhere(const struct operation *operation)
 
 static void test_steps_of_every_call(void)
 {
-    if (SUITE_IS_SANITIZED && !getenv("MMB_TEST_STRIDE")) {
-        suite_skip(
-            "a sanitizer's instructions are not what is promised; MMB_TEST_STRIDE steps them");
+    if (suite_skip_steps())
         return;
-    }
     objects_remake(MMB_STRATEGY_SCALABLE_PAGE, SEGMENT_BYTES);
     segment = objects_base();
     for (size_t i = 0; i < N_ROWS(operations); i++) {

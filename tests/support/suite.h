@@ -30,6 +30,9 @@ int suite_main(const struct suite *suite, char **arguments);
 
 /* Declares the running test not applicable here; the caller then returns. */
 void suite_skip(const char *reason);
+/* The same for a test that steps a process, where a sanitizer's own instructions are the most of
+ * what would be stepped through and MMB_TEST_STRIDE does not ask for it. False: go on. */
+bool suite_skip_steps(void);
 
 /* An assertion with words of its own, for rows of a table; the test goes on. Gives back `holds`. */
 bool suite_check(bool holds, const char *file, unsigned int line, const char *format, ...)
@@ -65,12 +68,5 @@ struct suite_child suite_run_child(int (*body)(void *argument), void *argument,
     }
 
 #define MMB_SUITE(subject, ...) MMB_SUITE_WITH(subject, NULL, NULL, __VA_ARGS__)
-
-/* A sanitizer's own instructions are the most of a sanitized program's. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SUITE_IS_SANITIZED true
-#else
-#define SUITE_IS_SANITIZED false
-#endif
 
 #endif
