@@ -88,12 +88,15 @@ struct collection {
  */
 static bool look_at(const mmbAllocation *record, struct mmb_extension *out_view)
 {
-    uint32_t word = mmb_record_word(record);
-    uint32_t state = mmb_record_state(word);
-    *out_view = (struct mmb_extension){.n_bytes = word & MMB_RECORD_LOW};
-    if (state == MMB_RECORD_INDIRECT)
-        return mmb_record_view(record, out_view) && !(out_view->flags & MMB_EXTENSION_MOVED);
-    return word != 0 && state < MMB_RECORD_INDIRECT;
+    for (;;) {
+        uint32_t word = mmb_record_word(record);
+        uint32_t state = mmb_record_state(word);
+        *out_view = (struct mmb_extension){.n_bytes = word & MMB_RECORD_LOW};
+        if (state != MMB_RECORD_INDIRECT)
+            return word != 0 && state < MMB_RECORD_INDIRECT;
+        if (mmb_record_view(record, out_view))
+            return !(out_view->flags & MMB_EXTENSION_MOVED);
+    }
 }
 
 static bool collect(void *user, mmbAllocation *record, const struct mmb_block *block)

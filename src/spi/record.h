@@ -203,14 +203,18 @@ static inline size_t mmb_align_head(uintptr_t address, size_t alignment)
  * word (a head, an alignment beyond 16, 16 MiB) makes it INDIRECT. MMB_OUT_OF_MEMORY: unchanged. */
 mmbError mmb_record_publish(mmbAllocation *record, uint32_t state, size_t n_bytes, size_t head,
                             size_t alignment);
-/* Requested bytes of a live record. */
+/* Requested bytes of a live record. Others may slice or hold it, so that it becomes plain after its
+ * word was read, and INDIRECT again after that. */
 static inline size_t mmb_record_bytes(const mmbAllocation *record)
 {
     struct mmb_extension view;
-    uint32_t word = mmb_record_word(record);
-    if (mmb_record_state(word) != MMB_RECORD_INDIRECT)
-        return word & MMB_RECORD_LOW;
-    return mmb_record_view(record, &view) ? view.n_bytes : mmb_record_word(record) & MMB_RECORD_LOW;
+    for (;;) {
+        uint32_t word = mmb_record_word(record);
+        if (mmb_record_state(word) != MMB_RECORD_INDIRECT)
+            return word & MMB_RECORD_LOW;
+        if (mmb_record_view(record, &view))
+            return view.n_bytes;
+    }
 }
 /* Bytes skipped at the block's start. */
 static inline size_t mmb_record_head(const mmbAllocation *record)

@@ -217,16 +217,29 @@ static void *use(void *argument)
     return NULL;
 }
 
+/* Its size at each moment, while its extension comes and goes. */
+static void *ask(void *argument)
+{
+    (void)argument;
+    while (!atomic_load(&done))
+        if (mmb_allocation_size(shared) != 1000)
+            atomic_fetch_add(&n_damaged, 1);
+    return NULL;
+}
+
 static void test_move_of_an_object_in_common_use(void)
 {
-    pthread_t threads[N_THREADS];
+    pthread_t threads[N_THREADS], asker;
     start(MMB_NO_LIMIT);
     shared = lab_new(interfaces[0], 1000);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&asker, NULL, ask, NULL), 0);
     for (size_t i = 0; i < N_THREADS; i++)
         CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, use, (void *)(uintptr_t)(i + 1)),
                               0);
     for (size_t i = 0; i < N_THREADS; i++)
         pthread_join(threads[i], NULL);
+    done = true;
+    pthread_join(asker, NULL);
     CU_ASSERT_EQUAL(mmb_migrate(shared, interfaces[1]), MMB_OK);
     lab_free(shared);
     finish();
