@@ -334,7 +334,8 @@ mmbAllocation *mmb_heap_find(const struct mmb_chunk *chunk, const struct mmb_hea
                              uintptr_t address)
 {
     struct mmb_heap_chunk *table = mmb_chunk_pages(chunk);
-    size_t page = (address - chunk->memory.address) / heap->page_bytes;
+    /* A power of two, but no compiler can know. */
+    size_t page = (address - chunk->memory.address) >> __builtin_ctzl(heap->page_bytes);
     if (!table || page >= table->n_pages)
         return NULL;
     struct mmb_span *span = __atomic_load_n(&table->pages[page], __ATOMIC_ACQUIRE);

@@ -172,7 +172,7 @@ void mmb_caches_close(struct mmb_thread_allocator *allocator)
 
 static void end_area(char *area)
 {
-    for (uint32_t slot = 1; slot < MMB_THREAD_SLOTS; slot++) {
+    for (uint32_t slot = mmb_cache_at(area, 0)->last_slot; slot > 0; slot--) {
         struct mmb_thread_cache *cache = mmb_cache_at(area, slot * MMB_SLOT_BYTES);
         if (!cache->allocator)
             continue;
@@ -227,9 +227,12 @@ static char *open_area(void)
     return area;
 }
 
-static void open_cache(struct mmb_thread_cache *cache, struct mmb_thread_allocator *allocator)
+static void open_cache(char *area, struct mmb_thread_allocator *allocator)
 {
+    struct mmb_thread_cache *cache = mmb_cache_at(area, allocator->slot_base);
     mmb_mutex_lock(&caches.mutex);
+    if (allocator->base.slot > mmb_cache_at(area, 0)->last_slot)
+        mmb_cache_at(area, 0)->last_slot = allocator->base.slot;
     cache->allocator = allocator;
     cache->account.ops = mmb_barrier_open() ? &revocable : &locked_only;
     cache->account.thread = __builtin_thread_pointer();
@@ -245,7 +248,7 @@ struct mmb_thread_cache *mmb_cache_get(struct mmb_thread_allocator *allocator)
         return NULL;
     struct mmb_thread_cache *cache = mmb_cache_at(area, allocator->slot_base);
     if (!cache->allocator)
-        open_cache(cache, allocator);
+        open_cache(area, allocator);
     return cache;
 }
 

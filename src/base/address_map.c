@@ -240,8 +240,8 @@ void mmb_address_map_remove(struct mmb_address_map *map, uintptr_t base, size_t 
 
 /* ---- lookup ---- */
 
-static void prefer(const struct mmb_address_range *range, uintptr_t address,
-                   struct mmb_address_range *best)
+static inline void prefer(const struct mmb_address_range *range, uintptr_t address,
+                          struct mmb_address_range *best)
 {
     if (address - range->base < range->n_bytes &&
         (best->n_bytes == 0 || range->n_bytes < best->n_bytes))
@@ -249,7 +249,7 @@ static void prefer(const struct mmb_address_range *range, uintptr_t address,
 }
 
 /* Without the lock; false asks for it. */
-static bool look(atomic_uintptr_t *word, uintptr_t address, struct mmb_address_range *best)
+static inline bool look(atomic_uintptr_t *word, uintptr_t address, struct mmb_address_range *best)
 {
     uintptr_t content = atomic_load_explicit(word, memory_order_acquire);
     struct mmb_address_range range;
@@ -313,13 +313,39 @@ descend(struct mmb_address_map *map, uintptr_t address,
                             address, best);
 }
 
-bool mmb_address_map_lookup(struct mmb_address_map *map, uintptr_t address,
-                            struct mmb_address_range *out)
+/* The slot below, or NULL when there is none or a range covers more than one of its kind. */
+static inline struct mmb_address_slot *only_child(struct mmb_address_branch *branch,
+                                                  uintptr_t address, unsigned shift)
+{
+    struct mmb_address_slot *slot = &branch->slots[mmb_address_slot_index(address, shift)];
+
+    return atomic_load_explicit(&slot->word, memory_order_acquire) ? NULL : slot;
+}
+
+/* Most lookups find one range in a leaf and nothing on the way. False: look at everything. */
+static inline bool look_in_leaf(struct mmb_address_map *map, uintptr_t address,
+                                struct mmb_address_range *best)
+{
+    struct mmb_address_branch *branch = atomic_load_explicit(&map->root, memory_order_acquire);
+    struct mmb_address_slot *slot =
+        branch ? only_child(branch, address, MMB_ADDRESS_ROOT_SHIFT) : NULL;
+    branch = slot ? atomic_load_explicit(&slot->child, memory_order_acquire) : NULL;
+    slot = branch ? only_child(branch, address, MMB_ADDRESS_MIDDLE_SHIFT) : NULL;
+    struct mmb_address_leaf *leaf =
+        slot ? atomic_load_explicit(&slot->child, memory_order_acquire) : NULL;
+
+    best->n_bytes = 0;
+    return leaf &&
+           look(&leaf->words[mmb_address_slot_index(address, MMB_ADDRESS_LEAF_SHIFT)], address,
+                best) &&
+           best->n_bytes != 0;
+}
+
+static __attribute__((noinline)) bool
+look_everywhere(struct mmb_address_map *map, uintptr_t address, struct mmb_address_range *out)
 {
     struct mmb_address_range best;
 
-    if (address >> MMB_ADDRESS_BITS != 0)
-        return false;
     if (!descend(map, address, look, &best)) {
         mmb_lock_acquire(&map->lock);
         descend(map, address, look_locked, &best);
@@ -327,6 +353,19 @@ bool mmb_address_map_lookup(struct mmb_address_map *map, uintptr_t address,
     }
     if (best.n_bytes == 0)
         return false;
+    *out = best;
+    return true;
+}
+
+bool mmb_address_map_lookup(struct mmb_address_map *map, uintptr_t address,
+                            struct mmb_address_range *out)
+{
+    struct mmb_address_range best;
+
+    if (address >> MMB_ADDRESS_BITS != 0)
+        return false;
+    if (__builtin_expect(!look_in_leaf(map, address, &best), 0))
+        return look_everywhere(map, address, out);
     *out = best;
     return true;
 }

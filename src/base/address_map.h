@@ -62,6 +62,12 @@ void mmb_address_map_remove(struct mmb_address_map *map, uintptr_t base, size_t 
 bool mmb_address_map_lookup(struct mmb_address_map *map, uintptr_t address,
                             struct mmb_address_range *out);
 
+/* There has never been a range in it: a look that costs nothing where few programs insert one. */
+static inline bool mmb_address_map_is_unused(struct mmb_address_map *map)
+{
+    return !atomic_load_explicit(&map->root, memory_order_acquire);
+}
+
 /* Ranges in the map. */
 size_t mmb_address_map_count(struct mmb_address_map *map);
 

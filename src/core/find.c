@@ -11,13 +11,20 @@
 #include "src/core/registry.h"
 #include "src/core/subheap.h"
 
-mmbAllocation *mmb_allocation_at(uintptr_t address)
+/* A live object whose own block has the address, if its record alone tells so: it has no extension,
+ * no stack that might have dropped it, and the host reaches it there. */
+static inline bool is_plainly_at(const mmbAllocation *record, uintptr_t address)
 {
-    struct mmb_chunk *chunk = mmb_chunk_find(address);
-    if (!chunk || !chunk->allocator)
-        return NULL;
-    mmbAllocation *record = chunk->allocator->ops->find(chunk->allocator, chunk, address);
-    if (!record || !mmb_record_is_live(record))
+    uint32_t word = mmb_record_word(record);
+    return mmb_record_state(word) <= MMB_RECORD_LOCKED &&
+           address - (uintptr_t)record->host < (word & MMB_RECORD_LOW);
+}
+
+/* What else may be at the address when the allocator names this record. */
+static __attribute__((noinline)) mmbAllocation *resolve(const struct mmb_chunk *chunk,
+                                                        mmbAllocation *record, uintptr_t address)
+{
+    if (!mmb_record_is_live(record))
         return NULL;
     struct mmb_extension view = {.flags = 0};
     if (mmb_record_view(record, &view) && view.flags & MMB_EXTENSION_MOVED)
@@ -31,16 +38,25 @@ mmbAllocation *mmb_allocation_at(uintptr_t address)
     return view.flags & MMB_EXTENSION_HIDDEN ? view.parent : record;
 }
 
-static mmbAllocation *wrapped_at(uintptr_t address)
+mmbAllocation *mmb_allocation_at(uintptr_t address, mmbMemInterface **out_interface)
 {
-    struct mmb_address_range range;
-    return mmb_address_map_lookup(&mmb_wrapped_map, address, &range) ? range.value : NULL;
+    struct mmb_chunk *chunk = mmb_chunk_find(address);
+    struct mmb_allocator *allocator = chunk ? chunk->allocator : NULL;
+    mmbAllocation *record = allocator ? allocator->ops->find(allocator, chunk, address) : NULL;
+    if (!record)
+        return NULL;
+    *out_interface = allocator->interface;
+    return is_plainly_at(record, address) ? record : resolve(chunk, record, address);
 }
 
-static bool is_findable(mmbAllocation *record)
+static mmbAllocation *wrapped_at(uintptr_t address, mmbMemInterface **out_interface)
 {
-    return mmb_record_allocator(mmb_allocation_block(record))->interface->flags &
-           MMB_INTERFACE_FINDABLE;
+    struct mmb_address_range range;
+    if (mmb_address_map_is_unused(&mmb_wrapped_map) ||
+        !mmb_address_map_lookup(&mmb_wrapped_map, address, &range))
+        return NULL;
+    *out_interface = mmb_record_allocator(range.value)->interface;
+    return range.value;
 }
 
 mmbError mmb_allocation_find(const void *ptr, mmbAllocation **out_allocation)
@@ -50,10 +66,11 @@ mmbError mmb_allocation_find(const void *ptr, mmbAllocation **out_allocation)
         return error;
     if (!ptr || !out_allocation)
         return mmb_fail(MMB_INVALID_ARG, "allocation_find: ptr or out_allocation is NULL");
-    mmbAllocation *found = wrapped_at((uintptr_t)ptr);
-    if (!found || !is_findable(found))
-        found = mmb_allocation_at((uintptr_t)ptr);
-    if (!found || !is_findable(found))
+    mmbMemInterface *interface;
+    mmbAllocation *found = wrapped_at((uintptr_t)ptr, &interface);
+    if (!found || !(interface->flags & MMB_INTERFACE_FINDABLE))
+        found = mmb_allocation_at((uintptr_t)ptr, &interface);
+    if (!found || !(interface->flags & MMB_INTERFACE_FINDABLE))
         return mmb_fail(MMB_NOT_FOUND, "allocation_find: %p is in no findable allocation", ptr);
     *out_allocation = found;
     return MMB_OK;

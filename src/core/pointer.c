@@ -24,18 +24,12 @@ static mmbError check_pointers(const mmbMemInterface *interface, const char *fun
     return error;
 }
 
-static void *allocate(mmbMemInterface *interface, size_t n_bytes, size_t alignment)
-{
-    mmbAllocation *record;
-    const struct mmb_wish wish = {n_bytes, alignment, -1, 0};
-    if (mmb_interface_allocate(interface, &wish, &record))
-        return NULL;
-    return address_of(record);
-}
-
 void *mmb_malloc(mmbMemInterface *interface, size_t n_bytes)
 {
-    return check_pointers(interface, "malloc") ? NULL : allocate(interface, n_bytes, 16);
+    mmbAllocation *record;
+    if (check_pointers(interface, "malloc") || mmb_allocate(n_bytes, interface, &record))
+        return NULL;
+    return address_of(record);
 }
 
 void *mmb_calloc(mmbMemInterface *interface, size_t count, size_t n_bytes)
@@ -48,8 +42,7 @@ void *mmb_calloc(mmbMemInterface *interface, size_t count, size_t n_bytes)
         return NULL;
     }
     mmbAllocation *record;
-    const struct mmb_wish wish = {total, 16, -1, 0};
-    if (mmb_interface_allocate(interface, &wish, &record))
+    if (mmb_allocate(total, interface, &record))
         return NULL;
     if (mmb_memset(record, 0, 0, total)) {
         mmb_allocation_release(record, "calloc");
@@ -66,7 +59,9 @@ void *mmb_aligned_alloc(mmbMemInterface *interface, size_t alignment, size_t n_b
         mmb_fail(MMB_INVALID_ARG, "aligned_alloc: alignment %zu is no power of two", alignment);
         return NULL;
     }
-    return allocate(interface, n_bytes, alignment);
+    mmbAllocation *record;
+    const struct mmb_wish wish = {n_bytes, alignment, -1, 0};
+    return mmb_interface_allocate(interface, &wish, &record) ? NULL : address_of(record);
 }
 
 static bool serves(const mmbMemInterface *interface, const mmbMemInterface *owner)
@@ -80,15 +75,23 @@ static bool serves(const mmbMemInterface *interface, const mmbMemInterface *owne
 static mmbError find(mmbMemInterface *interface, const void *ptr, const char *function,
                      mmbAllocation **out_record)
 {
-    mmbAllocation *record = mmb_allocation_at((uintptr_t)ptr);
+    mmbMemInterface *owner;
+    mmbAllocation *record = mmb_allocation_at((uintptr_t)ptr, &owner);
     if (!record || address_of(record) != ptr)
         return mmb_fail(MMB_INVALID_ALLOCATION, "%s: no live block starts at %p", function, ptr);
-    mmbMemInterface *owner = mmb_record_allocator(mmb_allocation_block(record))->interface;
     if (!serves(interface, owner))
         return mmb_fail(MMB_INVALID_ALLOCATION, "%s: %p belongs to another interface", function,
                         ptr);
     *out_record = record;
     return MMB_OK;
+}
+
+/* What is nothing but a block goes the way of all handles, which is short. */
+static mmbError release(mmbAllocation *record, const char *function)
+{
+    if (mmb_record_state(mmb_record_word(record)) == MMB_RECORD_PLAIN)
+        return mmb_free(record);
+    return mmb_allocation_release(record, function);
 }
 
 mmbError mmb_free_ptr(mmbMemInterface *interface, void *ptr)
@@ -98,7 +101,7 @@ mmbError mmb_free_ptr(mmbMemInterface *interface, void *ptr)
     if (error || !ptr)
         return error;
     error = find(interface, ptr, "free_ptr", &record);
-    return error ? error : mmb_allocation_release(record, "free_ptr");
+    return error ? error : release(record, "free_ptr");
 }
 
 mmbError mmb_free_sized(mmbMemInterface *interface, void *ptr, size_t n_bytes, size_t alignment)
@@ -116,7 +119,7 @@ mmbError mmb_free_sized(mmbMemInterface *interface, void *ptr, size_t n_bytes, s
     if (mmb_record_bytes(record) != n_bytes)
         return mmb_fail(MMB_INVALID_SIZE, "free_sized: %p has %zu B, not %zu", ptr,
                         mmb_record_bytes(record), n_bytes);
-    return mmb_allocation_release(record, "free_sized");
+    return release(record, "free_sized");
 }
 
 size_t mmb_usable_size(mmbMemInterface *interface, const void *ptr)
@@ -175,6 +178,7 @@ void *mmb_realloc(mmbMemInterface *interface, void *ptr, size_t n_bytes)
         return resize(record, n_bytes);
     mmb_trace_leave(record);
     void *fresh = resize(record, n_bytes);
-    mmb_trace_moved(fresh ? mmb_allocation_at((uintptr_t)fresh) : NULL);
+    mmbMemInterface *has_it;
+    mmb_trace_moved(fresh ? mmb_allocation_at((uintptr_t)fresh, &has_it) : NULL);
     return fresh;
 }

@@ -2,8 +2,11 @@
 /* What test_callgrind.sh counts the instructions of: pairs of mmb_allocate and mmb_free through the
  * shared library, as a program would call it, with neighbours alive and an exact limit on.
  *     pair                says in a word or two why this build's counts mean nothing, or nothing
- *     pair STRATEGY N     does N pairs; 77: this build does not have the strategy */
+ *     pair STRATEGY N     does N pairs; 77: this build does not have the strategy
+ *     pair POINTERS N     N pairs of mmb_malloc and mmb_free_ptr, thread-local
+ *     pair FIND N         N times mmb_allocation_find, the same */
 #include <mmb.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +32,45 @@ static _Noreturn void fail(const char *what)
     exit(EXIT_FAILURE);
 }
 
+static void pairs(mmbMemInterface *interface, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        mmbAllocation *block;
+
+        if (mmb_allocate(N_BYTES, interface, &block) != MMB_OK)
+            fail("mmb_allocate");
+        *MMB_PTR(block, volatile uint64_t) = i;
+        if (mmb_free(block) != MMB_OK)
+            fail("mmb_free");
+    }
+}
+
+static void pointer_pairs(mmbMemInterface *interface, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        volatile uint64_t *pointer = mmb_malloc(interface, N_BYTES);
+
+        if (!pointer)
+            fail("mmb_malloc");
+        *pointer = i;
+        if (mmb_free_ptr(interface, (void *)pointer) != MMB_OK)
+            fail("mmb_free_ptr");
+    }
+}
+
+static void finds(mmbMemInterface *interface, size_t n)
+{
+    mmbAllocation *block, *found;
+
+    if (mmb_allocate(N_BYTES, interface, &block) != MMB_OK)
+        fail("mmb_allocate");
+    for (size_t i = 0; i < n; i++) {
+        if (mmb_allocation_find(MMB_PTR(block, char) + i % N_BYTES, &found) != MMB_OK ||
+            found != block)
+            fail("mmb_allocation_find");
+    }
+}
+
 static mmbStrategy strategy_of(const char *name)
 {
     static const mmbStrategy strategies[] = {MMB_STRATEGY_PASSTHROUGH, MMB_STRATEGY_STACK,
@@ -42,7 +84,7 @@ static mmbStrategy strategy_of(const char *name)
     exit(EXIT_FAILURE);
 }
 
-static mmbMemInterface *interface_of(const char *strategy)
+static mmbMemInterface *interface_of(const char *strategy, uint64_t flags)
 {
     mmbMemSpaceConfig space_config = MMB_MEMSPACE_CONFIG_DEFAULT;
     mmbMemInterfaceConfig config = MMB_MEMINTERFACE_CONFIG_DEFAULT;
@@ -54,6 +96,7 @@ static mmbMemInterface *interface_of(const char *strategy)
     space_config.size_opts.action = MMB_SIZE_SET;
     space_config.size_opts.mem_size = (size_t)64 << 20;
     config.strategy = strategy_of(strategy);
+    config.flags = flags;
     if (mmb_register_memory(MMB_DRAM, MMB_CPU, &space_config, &space) != MMB_OK)
         fail("mmb_register_memory");
     mmbError error = mmb_create_interface(space, &config, &interface);
@@ -78,27 +121,16 @@ static void neighbours_make(mmbMemInterface *interface)
     }
 }
 
-static void pairs(mmbMemInterface *interface, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        mmbAllocation *block;
-
-        if (mmb_allocate(N_BYTES, interface, &block) != MMB_OK)
-            fail("mmb_allocate");
-        *MMB_PTR(block, volatile uint64_t) = i;
-        if (mmb_free(block) != MMB_OK)
-            fail("mmb_free");
-    }
-}
-
 int main(int argc, char **argv)
 {
     if (argc != 3) {
         puts(WHY_NOT);
         return EXIT_SUCCESS;
     }
-    mmbMemInterface *interface = interface_of(argv[1]);
+    bool is_pointers = strcmp(argv[1], "POINTERS") == 0, is_find = strcmp(argv[1], "FIND") == 0;
+    const char *strategy = is_pointers || is_find ? "THREAD_LOCAL" : argv[1];
+    mmbMemInterface *interface = interface_of(strategy, is_find ? MMB_INTERFACE_FINDABLE : 0);
     neighbours_make(interface);
-    pairs(interface, strtoul(argv[2], NULL, 10));
+    (is_pointers ? pointer_pairs : is_find ? finds : pairs)(interface, strtoul(argv[2], NULL, 10));
     return EXIT_SUCCESS;
 }

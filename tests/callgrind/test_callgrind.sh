@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# The promise: a pair of mmb_allocate and mmb_free of 64 B through the shared library takes no more instructions than
-# the file bounds says. Callgrind counts a program that does N pairs and one that does 2 N; the difference is free of
-# everything but pairs, and repeats exactly where no clock can.
+# The promise: a pair of mmb_allocate and mmb_free of 64 B through the shared library, or whatever else the file bounds
+# names, takes no more instructions than it says. Callgrind counts a program that does it N times and one that does it
+# 2 N times; the difference is free of everything else, and repeats exactly where no clock can.
 # shellcheck source=../support/tap.sh
 . "$(dirname "$0")/../support/tap.sh"
 
@@ -10,10 +10,16 @@ pairs=50000
 program=$tap_dir/pair
 bounds=$MMB_SRCDIR/tests/callgrind/bounds
 
-# counted STRATEGY N: the instructions between entering and leaving one of the two functions.
+# counted WHAT N: the instructions between entering and leaving the functions that are called.
 counted() {
-    if ! valgrind --tool=callgrind --callgrind-out-file="$tap_dir/counts" --toggle-collect=mmb_allocate \
-        --toggle-collect=mmb_free "$program" "$1" "$2" >"$tap_dir/said" 2>&1; then
+    case $1 in
+    POINTERS) functions='mmb_malloc mmb_free_ptr' ;;
+    FIND) functions=mmb_allocation_find ;;
+    *) functions='mmb_allocate mmb_free' ;;
+    esac
+    # shellcheck disable=SC2046,SC2086 # words are wanted
+    if ! valgrind --tool=callgrind --callgrind-out-file="$tap_dir/counts" \
+        $(printf -- '--toggle-collect=%s ' $functions) "$program" "$1" "$2" >"$tap_dir/said" 2>&1; then
         cat "$tap_dir/said" >&2
         return 1
     fi
@@ -52,7 +58,7 @@ while read -r strategy bound; do
     case $strategy in
     '' | '#'*) continue ;;
     esac
-    label="a pair with $strategy takes at most $bound instructions"
+    label="$strategy takes at most $bound instructions"
     if is_missing "$strategy"; then
         tap_skip "$label" 'this build does not have the strategy'
     else
