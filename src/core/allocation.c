@@ -16,6 +16,7 @@
 #include "src/core/region.h"
 #include "src/core/registry.h"
 #include "src/core/subheap.h"
+#include "src/core/ticket.h"
 #include "src/core/trace.h"
 
 #define DEFAULT_ALIGNMENT 16u
@@ -48,7 +49,9 @@ mmbError mmb_allocation_check(const mmbAllocation *allocation, const char *funct
         return error;
     return mmb_fail(MMB_INVALID_ALLOCATION, "%s: %p is not a live allocation: %s", function,
                     (const void *)allocation,
-                    mmb_record_is_ours(allocation) ? "it was freed" : "no handle of this library");
+                    mmb_record_is_ours(allocation) || mmb_ticket_is_ours(allocation)
+                        ? "it was freed"
+                        : "no handle of this library");
 }
 
 /* ---- allocating ---- */
@@ -93,9 +96,18 @@ mmbError mmb_interface_allocate(mmbMemInterface *interface, const struct mmb_wis
     } while (error == MMB_OUT_OF_MEMORY && interface);
     if (error)
         return error;
+    mmb_records_forget(*out_record, 1);
     mmb_debug_fill(*out_record, MMB_FILL_NEW);
     if (__builtin_expect(mmb_trace_is_on, 0))
         mmb_trace_allocate(asked, *out_record, wish->n_bytes, wish->alignment);
+    return MMB_OK;
+}
+
+/* What the ways of mmb_allocate() took. */
+static inline mmbError hand_out(mmbAllocation **out_allocation)
+{
+    mmb_debug_fill(*out_allocation, MMB_FILL_NEW);
+    mmb_ticket_issue(out_allocation);
     return MMB_OK;
 }
 
@@ -108,7 +120,10 @@ allocate_slowly(size_t n_bytes, mmbMemInterface *interface, mmbAllocation **out_
     if (!out_allocation)
         return mmb_fail(MMB_INVALID_ARG, "allocate: out_allocation is NULL");
     const struct mmb_wish wish = {n_bytes, DEFAULT_ALIGNMENT, -1, 0};
-    return mmb_interface_allocate(interface, &wish, out_allocation);
+    error = mmb_interface_allocate(interface, &wish, out_allocation);
+    if (!error)
+        mmb_ticket_issue(out_allocation);
+    return error;
 }
 
 /* The short way of a strategy without magazines; it is cleared when the interface goes. */
@@ -119,8 +134,7 @@ allocate_missed(size_t n_bytes, mmbMemInterface *interface, mmbAllocation **out_
     if (!hot->quick || n_bytes - 1 >= MMB_RECORD_LOW ||
         !hot->quick(hot->allocator, n_bytes, out_allocation))
         return allocate_slowly(n_bytes, interface, out_allocation);
-    mmb_debug_fill(*out_allocation, MMB_FILL_NEW);
-    return MMB_OK;
+    return hand_out(out_allocation);
 }
 
 static __attribute__((noinline)) mmbError allocate_large(size_t n_bytes, mmbMemInterface *interface,
@@ -128,8 +142,7 @@ static __attribute__((noinline)) mmbError allocate_large(size_t n_bytes, mmbMemI
 {
     if (!mmb_hot_allocate_large(&interface->hot, n_bytes, out_allocation))
         return allocate_missed(n_bytes, interface, out_allocation);
-    mmb_debug_fill(*out_allocation, MMB_FILL_NEW);
-    return MMB_OK;
+    return hand_out(out_allocation);
 }
 
 /* Whether the library is initialised and the interface alive need not be asked where a magazine has
@@ -143,8 +156,7 @@ mmbError mmb_allocate(size_t n_bytes, mmbMemInterface *interface, mmbAllocation 
         return allocate_large(n_bytes, interface, out_allocation);
     if (__builtin_expect(!mmb_hot_allocate(&interface->hot, n_bytes, out_allocation), 0))
         return allocate_missed(n_bytes, interface, out_allocation);
-    mmb_debug_fill(*out_allocation, MMB_FILL_NEW);
-    return MMB_OK;
+    return hand_out(out_allocation);
 }
 
 mmbError mmb_allocate_array(size_t count, size_t n_bytes, mmbMemInterface *interface,
@@ -228,7 +240,7 @@ mmbError mmb_allocate_opts(size_t n_bytes, mmbMemInterface *interface,
         mmb_allocation_release(record, "allocate");
         return error;
     }
-    *out_allocation = record;
+    *out_allocation = mmb_ticket_of(record);
     return MMB_OK;
 }
 
@@ -346,15 +358,17 @@ static __attribute__((noinline)) mmbError free_missed(mmbAllocation *allocation)
     return free_slowly(allocation);
 }
 
-mmbError mmb_free(mmbAllocation *allocation)
+mmbError mmb_free(mmbAllocation *handle)
 {
+    mmbAllocation *allocation = mmb_ticket_record(handle);
     if (__builtin_expect(!mmb_record_is_ours(allocation), 0))
         return free_slowly(allocation);
     mmbError error = mmb_changing_check(allocation, "free");
     if (error)
         return error;
     mmb_debug_fill_plain(allocation);
-    return __builtin_expect(mmb_hot_free(allocation), 1) ? MMB_OK : free_missed(allocation);
+    error = __builtin_expect(mmb_hot_free(allocation), 1) ? MMB_OK : free_missed(allocation);
+    return mmb_ticket_freed(handle, error);
 }
 
 /* Plain blocks by the thread's cache; of what has an extension only the data has a thread. */
@@ -380,5 +394,8 @@ mmbError mmb_free_opts(mmbAllocation *allocation, const mmbAllocateOptions *opti
         error = mmb_struct_in(&known, sizeof known, options, sizeof known, "mmbAllocateOptions");
     if (error)
         return error;
-    return known.thread && allocation ? free_for(allocation, known.thread) : mmb_free(allocation);
+    if (!known.thread || !allocation)
+        return mmb_free(allocation);
+    error = free_for(mmb_ticket_record(allocation), known.thread);
+    return mmb_ticket_freed(allocation, error);
 }

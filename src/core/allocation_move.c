@@ -10,6 +10,7 @@
 #include "src/core/copy.h"
 #include "src/core/registry.h"
 #include "src/core/subheap.h"
+#include "src/core/ticket.h"
 #include "src/core/trace.h"
 
 mmbError mmb_allocation_check_movable(const mmbAllocation *allocation, const char *function)
@@ -97,6 +98,7 @@ mmbError mmb_block_replace(mmbAllocation *block, size_t n_bytes, mmbMemInterface
     error = take_block(mmb_record_allocator(block), interface, &request, &fresh);
     if (error)
         return error;
+    mmb_records_forget(fresh, 1);
     error = mmb_block_copy(fresh, block, min_size(n_bytes, old_bytes));
     if (error) {
         free_block(fresh, request.prepaid);
@@ -116,6 +118,8 @@ static mmbError hide(mmbAllocation *handle, mmbAllocation *fresh, size_t n_bytes
         error = mmb_record_extend(fresh, &extension);
     if (!error)
         mmb_record_move(handle, fresh, n_bytes);
+    if (!error)
+        mmb_ticket_follow(handle);
     return error;
 }
 
@@ -195,6 +199,7 @@ static mmbError end_change(mmbAllocation *allocation, mmbError error)
 
 mmbError mmb_reallocate(mmbAllocation *allocation, size_t n_bytes)
 {
+    allocation = mmb_ticket_record(allocation);
     mmbError error = begin_change(allocation, "reallocate");
     return error ? error : end_change(allocation, mmb_block_resize(allocation, n_bytes));
 }
@@ -214,6 +219,7 @@ static mmbError migrate(mmbAllocation *allocation, mmbMemInterface *to)
 
 mmbError mmb_migrate(mmbAllocation *allocation, mmbMemInterface *to)
 {
+    allocation = mmb_ticket_record(allocation);
     mmbError error = begin_change(allocation, "migrate");
     return error ? error : end_change(allocation, migrate(allocation, to));
 }

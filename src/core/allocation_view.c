@@ -9,6 +9,7 @@
 #include "src/base/error.h"
 #include "src/core/interface_region.h"
 #include "src/core/registry.h"
+#include "src/core/ticket.h"
 
 /* A free-standing live record with an extension. */
 static mmbError new_view(uint32_t home, void *host, size_t n_bytes, mmbAllocation **out_record,
@@ -39,6 +40,7 @@ static void delete_view(mmbAllocation *record)
 mmbError mmb_allocation_slice(mmbAllocation *parent, size_t offset, size_t n_bytes,
                               mmbAllocation **out_allocation)
 {
+    parent = mmb_ticket_record(parent);
     mmbError error = mmb_allocation_check(parent, "slice");
     if (error)
         return error;
@@ -62,7 +64,7 @@ mmbError mmb_allocation_slice(mmbAllocation *parent, size_t offset, size_t n_byt
     extension->flags = MMB_EXTENSION_SLICE;
     extension->parent = parent;
     extension->parent_offset = offset;
-    *out_allocation = record;
+    *out_allocation = mmb_ticket_of(record);
     return MMB_OK;
 }
 
@@ -114,7 +116,7 @@ static mmbError new_wrapped(void *ptr, size_t n_bytes, const struct mmb_allocato
         return error;
     }
     atomic_fetch_add(&interface->wrapped, 1);
-    *out_record = record;
+    *out_record = mmb_ticket_of(record);
     return MMB_OK;
 }
 

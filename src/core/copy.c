@@ -8,6 +8,7 @@
 #include "src/base/error.h"
 #include "src/core/copy.h"
 #include "src/core/registry.h"
+#include "src/core/ticket.h"
 #include "src/spi/record.h"
 
 /* ---- the straight line ---- */
@@ -179,6 +180,8 @@ static inline bool are_direct_twins(const mmbAllocation *dst, const mmbAllocatio
 
 mmbError mmb_copy(mmbAllocation *dst, const mmbAllocation *src)
 {
+    dst = mmb_ticket_record(dst);
+    src = mmb_ticket_record(src);
     if (__builtin_expect(!are_direct_twins(dst, src), 0))
         return copy_whole(dst, src);
     memcpy(dst->host, src->host, mmb_record_word(dst) & MMB_RECORD_LOW);
@@ -202,6 +205,8 @@ static inline bool is_direct_run(const mmbAllocation *dst, size_t doffset, const
 mmbError mmb_copy_1d(mmbAllocation *dst, size_t doffset, const mmbAllocation *src, size_t soffset,
                      size_t n_bytes)
 {
+    dst = mmb_ticket_record(dst);
+    src = mmb_ticket_record(src);
     if (__builtin_expect(!is_direct_run(dst, doffset, src, soffset, n_bytes), 0))
         return copy_run(dst, doffset, src, soffset, n_bytes);
     memcpy((char *)dst->host + doffset, (const char *)src->host + soffset, n_bytes);
@@ -218,7 +223,8 @@ mmbError mmb_copy_2d(mmbAllocation *dst, size_t dx, size_t dy, size_t dpitch,
                                        .n_dims = 2,
                                        .dims = (size_t[]){height, width}};
     struct mmb_transfer transfer;
-    mmbError error = mmb_transfer_prepare_nd(&request, dst, src, &transfer);
+    mmbError error = mmb_transfer_prepare_nd(&request, mmb_ticket_record(dst),
+                                             mmb_ticket_record(src), &transfer);
     return error == MMB_OK ? mmb_transfer_run(&transfer) : error;
 }
 
@@ -232,7 +238,8 @@ mmbError mmb_copy_nd(mmbAllocation *dst, const size_t *doffset, const size_t *dp
                                        .n_dims = ndims,
                                        .dims = dims};
     struct mmb_transfer transfer;
-    mmbError error = mmb_transfer_prepare_nd(&request, dst, src, &transfer);
+    mmbError error = mmb_transfer_prepare_nd(&request, mmb_ticket_record(dst),
+                                             mmb_ticket_record(src), &transfer);
     return error == MMB_OK ? mmb_transfer_run(&transfer) : error;
 }
 
@@ -247,6 +254,7 @@ static inline bool is_direct_fill(const mmbAllocation *dst, size_t offset, size_
 
 mmbError mmb_memset(mmbAllocation *dst, size_t offset, int value, size_t n_bytes)
 {
+    dst = mmb_ticket_record(dst);
     if (__builtin_expect(!is_direct_fill(dst, offset, n_bytes), 0))
         return fill_run(dst, offset, value, n_bytes);
     memset((char *)dst->host + offset, value, n_bytes);

@@ -8,6 +8,7 @@
 #include "src/core/copy_stream.h"
 #include "src/core/event.h"
 #include "src/core/registry.h"
+#include "src/core/ticket.h"
 #include "src/core/worker.h"
 
 /* What a call wants beside the copy. */
@@ -84,8 +85,8 @@ static mmbEvent *create_event(const char *function, mmbAllocation *dst, const mm
 {
     mmbEvent *event = mmb_worker_create_event(function, is_detached);
     if (event != NULL) {
-        event->dst = dst;
-        event->src = src;
+        event->dst = mmb_ticket_record(dst);
+        event->src = mmb_ticket_record(src);
     }
     return event;
 }
@@ -105,7 +106,8 @@ static mmbError enqueue_nd(struct mmb_copy_request *request, mmbAllocation *dst,
     mmbEvent *event = create_event(request->function, dst, src, order->out_event == NULL);
     if (event == NULL)
         return MMB_OUT_OF_MEMORY;
-    return hand_over(mmb_transfer_prepare_nd(request, dst, src, &event->transfer), event, order);
+    return hand_over(mmb_transfer_prepare_nd(request, event->dst, event->src, &event->transfer),
+                     event, order);
 }
 
 mmbError mmb_copy_async(mmbAllocation *dst, const mmbAllocation *src, mmbEvent **out_event)
@@ -114,14 +116,16 @@ mmbError mmb_copy_async(mmbAllocation *dst, const mmbAllocation *src, mmbEvent *
     mmbEvent *event = create_event(order.function, dst, src, out_event == NULL);
     if (event == NULL)
         return MMB_OUT_OF_MEMORY;
-    return hand_over(mmb_transfer_prepare_whole(order.function, dst, src, &event->transfer), event,
-                     &order);
+    return hand_over(
+        mmb_transfer_prepare_whole(order.function, event->dst, event->src, &event->transfer), event,
+        &order);
 }
 
 mmbError mmb_copy_1d_async(mmbAllocation *dst, size_t doffset, const mmbAllocation *src,
                            size_t soffset, size_t n_bytes, mmbEvent **out_event)
 {
-    struct mmb_run run = {"copy_1d_async", dst, src, doffset, soffset, n_bytes};
+    struct mmb_run run = {
+        "copy_1d_async", mmb_ticket_record(dst), mmb_ticket_record(src), doffset, soffset, n_bytes};
     return enqueue_run(&run, NULL, out_event);
 }
 
@@ -154,7 +158,7 @@ mmbError mmb_copy_nd_async(mmbAllocation *dst, const size_t *doffset, const size
 mmbError mmb_memset_async(mmbAllocation *dst, size_t offset, int value, size_t n_bytes,
                           mmbEvent **out_event)
 {
-    struct mmb_run run = {"memset_async", dst, NULL, offset, 0, n_bytes};
+    struct mmb_run run = {"memset_async", mmb_ticket_record(dst), NULL, offset, 0, n_bytes};
     const struct order order = {run.function, NULL, out_event};
     mmbEvent *event = create_event(run.function, dst, NULL, out_event == NULL);
     if (event == NULL)
@@ -165,7 +169,8 @@ mmbError mmb_memset_async(mmbAllocation *dst, size_t offset, int value, size_t n
 mmbError mmb_copy_1d_on(mmbAllocation *dst, size_t doffset, const mmbAllocation *src,
                         size_t soffset, size_t n_bytes, void *native_stream, mmbEvent **out_event)
 {
-    struct mmb_run run = {"copy_1d_on", dst, src, doffset, soffset, n_bytes};
+    struct mmb_run run = {
+        "copy_1d_on", mmb_ticket_record(dst), mmb_ticket_record(src), doffset, soffset, n_bytes};
     return enqueue_run(&run, native_stream, out_event);
 }
 

@@ -231,6 +231,7 @@ mmbError mmb_record_check_idle(const mmbAllocation *record, const char *function
 mmbError mmb_record_publish(mmbAllocation *record, uint32_t state, size_t n_bytes, size_t head,
                             size_t alignment)
 {
+    mmb_records_forget(record, 1);
     if (n_bytes <= MMB_RECORD_LOW && head == 0 && alignment <= 16) {
         set_word(record, state, n_bytes);
         return MMB_OK;

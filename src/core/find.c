@@ -10,6 +10,7 @@
 #include "src/core/place.h"
 #include "src/core/registry.h"
 #include "src/core/subheap.h"
+#include "src/core/ticket.h"
 
 /* A live object whose own block has the address, if its record alone tells so: it has no extension,
  * no stack that might have dropped it, and the host reaches it there. */
@@ -72,7 +73,7 @@ mmbError mmb_allocation_find(const void *ptr, mmbAllocation **out_allocation)
         found = mmb_allocation_at((uintptr_t)ptr, &interface);
     if (!found || !(interface->flags & MMB_INTERFACE_FINDABLE))
         return mmb_fail(MMB_NOT_FOUND, "allocation_find: %p is in no findable allocation", ptr);
-    *out_allocation = found;
+    *out_allocation = mmb_ticket_of(found);
     return MMB_OK;
 }
 

@@ -5,15 +5,18 @@
 #include <mmb/region.h>
 #include "src/base/error.h"
 #include "src/core/allocation.h"
+#include "src/core/ticket.h"
 
 mmbError mmb_region_hold(mmbAllocation *allocation)
 {
+    allocation = mmb_ticket_record(allocation);
     mmbError error = mmb_allocation_check(allocation, "region_hold");
     return error == MMB_OK ? mmb_record_use(allocation, MMB_USE_HOLD) : error;
 }
 
 mmbError mmb_region_unhold(mmbAllocation *allocation)
 {
+    allocation = mmb_ticket_record(allocation);
     mmbError error = mmb_allocation_check(allocation, "region_unhold");
     if (error != MMB_OK || mmb_record_unuse(allocation, MMB_USE_HOLD))
         return error;

@@ -16,6 +16,7 @@
 #include "src/core/place.h"
 #include "src/core/registry.h"
 #include "src/core/subheap.h"
+#include "src/core/ticket.h"
 
 #define MAGIC        0x6d6d622d69706301ull
 #define KIND_SHARED  1u
@@ -106,6 +107,7 @@ static mmbError export_range(const mmbAllocation *allocation, void *buffer, size
 mmbError mmb_ipc_export(const mmbAllocation *allocation, void *buffer, size_t *n_bytes)
 {
     struct shared_export made = {{MAGIC, FIRST_FORMAT, KIND_SHARED}, MMB_SHARED_PTR_NULL};
+    allocation = mmb_ticket_record(allocation);
     mmbError error = mmb_allocation_check(allocation, "ipc_export");
     if (error != MMB_OK)
         return error;

@@ -6,6 +6,7 @@
 #include "src/base/struct_size.h"
 #include "src/core/allocation.h"
 #include "src/core/region.h"
+#include "src/core/ticket.h"
 
 mmbAllocation *mmb_allocation_block(mmbAllocation *allocation)
 {
@@ -134,13 +135,14 @@ void mmb_allocation_fill_info(const mmbAllocation *allocation, const struct mmb_
     info->context = info->space->context;
     info->domain = place->domain;
     info->owned = !(view.flags & (MMB_EXTENSION_SLICE | MMB_EXTENSION_WRAPPED));
-    info->parent = is_slice ? view.parent : NULL;
+    info->parent = is_slice ? mmb_ticket_of(view.parent) : NULL;
     info->parent_offset = is_slice ? view.parent_offset : 0;
 }
 
 mmbError mmb_allocation_get_info(const mmbAllocation *allocation, mmbAllocationInfo *out_info)
 {
     struct mmb_place place;
+    allocation = mmb_ticket_record(allocation);
     mmbError error = mmb_place_of(allocation, "allocation_get_info", &place);
     if (error)
         return error;
@@ -153,6 +155,7 @@ mmbError mmb_allocation_get_info(const mmbAllocation *allocation, mmbAllocationI
 
 size_t mmb_allocation_size(const mmbAllocation *allocation)
 {
+    allocation = mmb_ticket_record(allocation);
     return mmb_allocation_check(allocation, "allocation_size") ? 0 : mmb_record_bytes(allocation);
 }
 
@@ -173,7 +176,7 @@ mmbError mmb_allocation_native(const mmbAllocation *allocation, void **out_nativ
 void *mmb_device_ptr(const mmbAllocation *allocation)
 {
     struct mmb_place place;
-    if (mmb_place_of(allocation, "device_ptr", &place))
+    if (mmb_place_of(mmb_ticket_record(allocation), "device_ptr", &place))
         return NULL;
     if (!place.backend->has_no_pointers)
         return (void *)(place.memory.address + place.offset);
@@ -185,6 +188,7 @@ void *mmb_device_ptr(const mmbAllocation *allocation)
 mmbError mmb_advise(mmbAllocation *allocation, size_t offset, size_t n_bytes, mmbAdvice advice)
 {
     struct mmb_place place;
+    allocation = mmb_ticket_record(allocation);
     mmbError error = mmb_place_of(allocation, "advise", &place);
     if (error)
         return error;

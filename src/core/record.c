@@ -170,6 +170,7 @@ static void wipe(mmbAllocation *records, size_t n_bytes)
 void mmb_record_slab_free(struct mmb_record_owner *owner)
 {
     size_t n_granules = granules_of(owner->n_records);
+    mmb_records_forget(owner->records, owner->n_records);
     wipe(owner->records, n_granules * GRANULE_BYTES);
     mmb_lock_acquire(&slabs.lock);
     push_free(granule_of(owner->records), n_granules);

@@ -64,8 +64,10 @@ mmbAllocation *mmb_record_new(void *home_object)
         record->home = 0;
     }
     mmb_lock_release(&pool.lock);
-    if (record)
-        mmb_record_set_home_object(record, home_object);
+    if (!record)
+        return NULL;
+    mmb_records_forget(record, 1);
+    mmb_record_set_home_object(record, home_object);
     return record;
 }
 

@@ -7,6 +7,7 @@
 #include "src/base/struct_size.h"
 #include "src/core/allocation.h"
 #include "src/core/place.h"
+#include "src/core/ticket.h"
 
 /* A wrapped object's registration hangs on its record, a block's on its chunk. */
 const struct mmb_registration *mmb_registration_of(const mmbAllocation *allocation,
@@ -43,6 +44,7 @@ mmbError mmb_allocation_get_region(const mmbAllocation *allocation, size_t offse
 {
     struct mmb_place place;
     const struct mmb_registration *registration;
+    allocation = mmb_ticket_record(allocation);
     mmbError error = mmb_region_of(allocation, "allocation_get_region", &place, &registration);
     if (error != MMB_OK)
         return error;

@@ -25,6 +25,7 @@
 #include "src/core/place.h"
 #include "src/core/region.h"
 #include "src/core/registry.h"
+#include "src/core/ticket.h"
 
 #define FORM_VERSION 1u
 #define HEAD_BYTES   32u
@@ -99,6 +100,7 @@ mmbError mmb_allocation_export_region(const mmbAllocation *allocation, void *buf
 {
     struct mmb_place place;
     const struct mmb_registration *registration;
+    allocation = mmb_ticket_record(allocation);
     mmbError error = mmb_region_of(allocation, "allocation_export_region", &place, &registration);
     if (error != MMB_OK)
         return error;

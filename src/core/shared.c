@@ -12,6 +12,7 @@
 #include "src/core/place.h"
 #include "src/core/registry.h"
 #include "src/core/shared.h"
+#include "src/core/ticket.h"
 #include "src/shared/backend.h"
 
 static mmbError null_argument(const char *function)
@@ -82,7 +83,7 @@ mmbError mmb_interface_get_header(mmbMemInterface *interface, void **out_header,
 mmbError mmb_allocation_get_shared(const mmbAllocation *allocation, mmbSharedPtr *out_pointer)
 {
     struct mmb_place place;
-    mmbError error = mmb_place_of(allocation, "allocation_get_shared", &place);
+    mmbError error = mmb_place_of(mmb_ticket_record(allocation), "allocation_get_shared", &place);
     if (error != MMB_OK)
         return error;
     if (!out_pointer)
@@ -121,7 +122,7 @@ mmbError mmb_allocation_from_shared(mmbSharedPtr pointer, mmbAllocation **out_al
     if (error == MMB_OK)
         error = heap->base.ops->import(&heap->base, pointer.offset, &record);
     if (error == MMB_OK)
-        *out_allocation = record;
+        *out_allocation = mmb_ticket_of(record);
     return error;
 }
 

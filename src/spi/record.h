@@ -117,6 +117,17 @@ void mmb_record_slab_free(struct mmb_record_owner *owner);
 /* Makes another owner the owner of a slab that is in use (the orphan, when an allocator is closed).
  */
 void mmb_record_slab_adopt(mmbAllocation *records, struct mmb_record_owner *owner);
+#ifdef MMB_DEBUG
+/* The handles that stood for these records are dead from now on (src/core/ticket.h): new objects
+ * use the records. In release builds a record is its own handle. */
+void mmb_records_forget(const mmbAllocation *records, size_t n_records);
+#else
+static inline void mmb_records_forget(const mmbAllocation *records, size_t n_records)
+{
+    (void)records;
+    (void)n_records;
+}
+#endif
 struct mmb_record_owner *mmb_record_owner_of(const mmbAllocation *record);
 
 /* ---- free-standing records: large blocks, chunks, slices, wrapped pointers ---- */

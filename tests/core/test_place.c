@@ -3,6 +3,7 @@
 #include <string.h>
 #include <mmb.h>
 #include "src/core/place.h"
+#include "src/core/ticket.h"
 #include "src/spi/record.h"
 #include "tests/support/failing_mmap.h"
 #include "tests/support/lab.h"
@@ -94,7 +95,7 @@ static void test_place_leads_to_the_bytes(void)
     CU_ASSERT_EQUAL_FATAL(mmb_allocation_slice(objects[1], 100, 50, &objects[3]), MMB_OK);
     for (size_t i = 0; i < 4; i++) {
         struct mmb_place place;
-        CU_ASSERT_EQUAL_FATAL(mmb_place_of(objects[i], "test", &place), MMB_OK);
+        CU_ASSERT_EQUAL_FATAL(mmb_place_of(mmb_ticket_record(objects[i]), "test", &place), MMB_OK);
         mmbAllocationInfo info = lab_info(objects[i]);
         SUITE_CHECK(place.memory.address + place.offset == (uintptr_t)info.native, "object %zu", i);
         SUITE_CHECK(place.n_bytes == info.n_bytes && place.usable >= place.n_bytes, "object %zu",
