@@ -5,10 +5,16 @@
  * thread-local strategy one per thread; each has its own lock. A shadow is what this process knows
  * of a span: the handles of its blocks and, where one of its caches owns it, which may be free. A
  * handle is a free-standing record that stays with its block; it is valid while the block is live
- * and has the generation that the record was made for. */
+ * and has the generation that the record was made for.
+ *
+ * The thread of a cache is its runner: it allocates and frees single blocks without the lock
+ * (shared_quick.c), marked by `busy`. Whoever else has the lock stops it first: a bit in `stops`, a
+ * barrier of all threads, a wait for busy == 0. The quota stops it in the same way when it recalls
+ * the credit. As in thread_cache.h, the runner's check of `stops` comes after its mark. */
 #ifndef MMB_INTERFACES_SHARED_H
 #define MMB_INTERFACES_SHARED_H
 #include <stdatomic.h>
+#include "interfaces/thread_cache.h"
 #include "src/base/list.h"
 #include "src/base/lock.h"
 #include "src/base/thread_model.h"
@@ -20,41 +26,75 @@
 #define MMB_SHARED_CHARGED    0x100u /* its bytes are charged in this process */
 
 struct mmb_shared_cache;
+struct mmb_shadow;
+
+#define MMB_SHARED_WORD_BLOCKS 64u
+
+/* CURRENT: its class's bin; OPEN: blocks may be free in it, as its shadow's bit says; else CLOSED.
+ */
+enum mmb_shared_word_state { MMB_WORD_CLOSED, MMB_WORD_OPEN, MMB_WORD_CURRENT };
+
+/* The blocks of one word of A. A record's home object is the address of its word plus its bit. */
+struct mmb_shared_word {
+    uint64_t *bits;                 /* A and F */
+    uint64_t *spared;               /* K */
+    uint8_t *generations;           /* of its blocks, one byte each; NULL: they are packed */
+    uint64_t mask;                  /* CURRENT: free blocks whose records are there and idle */
+    struct mmb_shared_cache *cache; /* as the shadow's */
+    struct mmb_shadow *shadow;
+    uint32_t number; /* in the span */
+    uint32_t state;
+    mmbAllocation *records[MMB_SHARED_WORD_BLOCKS];
+} __attribute__((aligned(MMB_SHARED_WORD_BLOCKS)));
 
 struct mmb_shadow {
     struct mmb_shared_span span;
     struct mmb_shared_cache *cache; /* of this process that owns it, or NULL */
     struct mmb_list link;           /* in the cache's list of the class */
-    uint64_t open;                  /* words that may have free blocks, but the bin's */
-    uint32_t n_taken;               /* as the owner knows */
-    mmbAllocation *records[];       /* by block */
-};
-
-struct mmb_shared_bin {
-    struct mmb_shadow *shadow;
-    uint64_t mask; /* free blocks of the word */
-    uint32_t word;
+    uint64_t open;                  /* words that are OPEN */
+    const uint64_t *descriptor;     /* in the segment */
+    uint64_t shape;                 /* what it said but for owner and adopter */
+    struct mmb_shared_word words[];
 };
 
 #define MMB_SHARED_LISTS      (MMB_SHARED_CLASSES_MAX + 1) /* the last: large blocks */
 #define MMB_SHARED_LIST_LARGE MMB_SHARED_CLASSES_MAX
 
-/* All but link, thread and is_idle (heap->caches_lock) under `lock`. */
+/* Bits of `stops`. */
+#define MMB_SHARED_STOP_QUOTA 1u /* account.suspended */
+#define MMB_SHARED_STOP_VISIT 2u /* somebody else has been here; under the cache's lock */
+
+/* link, thread and is_idle are under heap->caches_lock, the account is the runner's and the
+ * quota's, all else is under `lock`. */
 struct mmb_shared_cache {
+    uint32_t busy;  /* the runner is in an operation */
+    uint32_t stops; /* why it may not be */
+    uint32_t home;  /* of the records of its live blocks, but for the generation */
+    uint32_t slot;
+    struct mmb_account account; /* takes part while there is a runner */
+    uint64_t n_allocated, n_freed;
+    struct mmb_shared_word *bins[MMB_SHARED_CLASSES_MAX]; /* none: &mmb_shared_no_word */
+    const void *runner; /* thread pointer; NULL: nobody works here without the lock */
     struct mmb_lock lock;
     struct mmb_list link;
     struct mmb_shared_heap *heap;
     uint64_t thread; /* whose; 0: nobody's */
     bool is_idle;    /* its thread is gone */
-    uint32_t slot;
     uint16_t number; /* of the heap's caches, from 1 on */
     size_t owed;     /* bytes that others freed; uncharged when the lock is released */
-    struct mmb_shared_bin bins[MMB_SHARED_CLASSES_MAX];
     struct mmb_list spans[MMB_SHARED_LISTS];
 };
 
+/* Nothing is free in it, and nothing ever writes it. */
+extern struct mmb_shared_word mmb_shared_no_word;
+
+#define MMB_SHARED_TABLE_BYTES 1024u /* sizes up to here have their class in a table */
+
 struct mmb_shared_heap {
     struct mmb_allocator base;
+    uint64_t serial;    /* no two heaps of a process have the same; never 0 */
+    size_t class_bytes; /* the largest block that a class has */
+    uint8_t classes[MMB_SHARED_TABLE_BYTES / MMB_SHARED_UNIT + 1]; /* by units */
     struct mmb_shared_segment *segment;
     struct mmb_chunk *chunk; /* the whole segment */
     struct mmb_list link;    /* in the list of heaps by id (shared_ids.c) */
@@ -69,8 +109,9 @@ struct mmb_shared_heap {
     struct mmb_shadow **shadows; /* by granule */
     uint16_t *owned;             /* by granule: number of the cache here that owns it, or 0 */
     size_t table_bytes;
-    _Atomic size_t debt; /* charged for what a forked child does not own */
-    _Atomic size_t n_allocations, n_frees, peak;
+    _Atomic size_t debt;                   /* charged for what a forked child does not own */
+    _Atomic size_t n_allocations, n_frees; /* but for those of the runners */
+    _Atomic size_t peak;
 };
 
 static inline struct mmb_shared_heap *mmb_shared_heap_of(struct mmb_allocator *allocator)
@@ -78,26 +119,77 @@ static inline struct mmb_shared_heap *mmb_shared_heap_of(struct mmb_allocator *a
     return (struct mmb_shared_heap *)allocator;
 }
 
+/* ---- what a request takes (shared_plan.c) ---- */
+
+void mmb_shared_plan_open(struct mmb_shared_heap *heap);
+uint32_t mmb_shared_granules(const struct mmb_shared_heap *heap, size_t n_bytes);
+/* MMB_UNSUPPORTED: the segment is not aligned enough. */
+mmbError mmb_shared_plan(const struct mmb_shared_heap *heap, const struct mmb_request *request,
+                         struct mmb_shared_want *out);
+
 /* ---- caches (shared_cache.c) ---- */
 
 mmbError mmb_shared_caches_open(struct mmb_shared_heap *heap);
 void mmb_shared_caches_close(struct mmb_shared_heap *heap);
 /* The cache that serves a thread; 0: the caller. Never NULL. */
 struct mmb_shared_cache *mmb_shared_cache_for(struct mmb_shared_heap *heap, uint64_t thread);
+/* Locks it and stops its runner, unless that is the caller. */
 void mmb_shared_cache_lock(struct mmb_shared_cache *cache);
 void mmb_shared_cache_unlock(struct mmb_shared_cache *cache);
+
+/* The cache that the calling thread is the runner of and used last. */
+struct mmb_shared_here {
+    uint64_t serial; /* of its heap */
+    struct mmb_shared_cache *cache;
+};
+extern __thread struct mmb_shared_here mmb_shared_here
+    __attribute__((tls_model(MMB_TLS_MODEL), visibility("hidden")));
+
+static inline struct mmb_shared_cache *mmb_shared_cache_here(const struct mmb_shared_heap *heap)
+{
+    return mmb_shared_here.serial == heap->serial ? mmb_shared_here.cache : NULL;
+}
+
+/* ---- accounts (shared_account.c) ---- */
+
+void mmb_shared_account_open(struct mmb_shared_cache *cache);
+/* What is used in it stays charged to the quota directly. */
+void mmb_shared_account_close(struct mmb_shared_cache *cache);
+/* Charges to the caller's account, if it has one; when the limit is reached, only after what others
+ * freed was collected. */
+mmbError mmb_shared_charge(struct mmb_shared_heap *heap, size_t n_bytes);
+void mmb_shared_uncharge(struct mmb_shared_heap *heap, size_t n_bytes);
+/* Waits, after the barrier that follows a stop, until the runner's operation is over. */
+void mmb_shared_cache_settle(const struct mmb_shared_cache *cache);
+
+/* ---- the short way of the runner (shared_quick.c); members of the table ---- */
+
+bool mmb_shared_allocate_quickly(struct mmb_allocator *allocator, size_t n_bytes,
+                                 mmbAllocation **out_record);
+bool mmb_shared_free_quickly(struct mmb_allocator *allocator, mmbAllocation *record,
+                             size_t n_bytes);
 
 /* ---- blocks (shared_block.c); the cache's lock is held ---- */
 
 struct mmb_shared_block {
-    struct mmb_shadow *shadow;
-    uint32_t index;
+    struct mmb_shared_word *word;
+    uint32_t bit;
 };
 
-/* A free block that nobody else will take; nothing has changed in the segment. *out_largest: the
- * longest free run in granules, when there is none. */
+/* What keeps a block from being had. */
+struct mmb_shared_lack {
+    uint32_t largest; /* the longest free run in granules, when there is no room */
+    bool of_metadata;
+};
+
+static inline uint32_t mmb_shared_block_index(const struct mmb_shared_block *block)
+{
+    return block->word->number * MMB_SHARED_WORD_BLOCKS + block->bit;
+}
+
+/* A free block that nobody else will take; nothing has changed in the segment. */
 bool mmb_shared_block_take(struct mmb_shared_cache *cache, const struct mmb_shared_want *want,
-                           struct mmb_shared_block *out, uint32_t *out_largest);
+                           struct mmb_shared_block *out, struct mmb_shared_lack *out_lack);
 void mmb_shared_block_untake(struct mmb_shared_cache *cache, const struct mmb_shared_block *block);
 /* Makes it live: the one store that counts. */
 void mmb_shared_block_commit(const struct mmb_shared_block *block);
@@ -126,8 +218,10 @@ mmbError mmb_shadow_import(struct mmb_shared_heap *heap, uint64_t offset, mmbAll
 mmbError mmb_shadow_import_raw(struct mmb_shared_heap *heap, uint64_t offset, mmbAllocation **out);
 /* Others freed it: its handle is dead. The bytes that were charged for it. */
 size_t mmb_shadow_expire(mmbAllocation *record);
-/* Takes the record away from its block: it is a moved handle from now on. */
-void mmb_shadow_detach(struct mmb_shared_heap *heap, mmbAllocation *record);
+/* Takes the record away from its block: it is a moved handle from now on. False: it had none. */
+bool mmb_shadow_detach(struct mmb_shared_heap *heap, mmbAllocation *record, uint64_t *out_offset);
+/* Makes the record of a free block of an own span idle; false: no metadata. */
+bool mmb_shadow_ready(struct mmb_shared_heap *heap, struct mmb_shared_word *word, uint32_t bit);
 void mmb_shadows_for_each(struct mmb_shared_heap *heap, mmb_record_visitor visit, void *user);
 /* Slices, holds, copies, and handles of other interfaces whose bytes are here. */
 size_t mmb_shadows_in_use(struct mmb_shared_heap *heap);
@@ -150,8 +244,6 @@ void mmb_shared_record_fill(const struct mmb_shared_heap *heap, mmbAllocation *r
 /* Not a handle any more; it stays with its block. */
 void mmb_shared_record_end(mmbAllocation *record);
 void mmb_shared_record_delete(mmbAllocation *record);
-/* Charges; when the limit is reached, only after what others freed was collected. */
-mmbError mmb_shared_charge(struct mmb_shared_heap *heap, size_t n_bytes);
 void mmb_shared_pay(struct mmb_shared_heap *heap);
 void mmb_shared_count_in(struct mmb_shared_heap *heap);
 

@@ -1,18 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Blocks of a cache's spans: taking, freeing, collecting what others freed (shared.h).
  *
- * All under the cache's lock. What is free is known from private masks, made from A and F when a
- * word comes into use; the segment changes by one store per block, so a process may die anywhere.
- * Spans with room stand first in the list of their class. A span that is empty goes back when its
- * class has another one to allocate from. */
+ * All under the cache's lock, its runner being the caller or stopped. What is free is known from
+ * private masks, made from A and F when a word comes into use; the segment changes by one store per
+ * block, so a process may die anywhere. Spans with room stand first in the list of their class. A
+ * span that is empty goes back when its class has another one to allocate from. */
 #include "interfaces/shared.h"
 
 /* Spans that are looked through for what others freed before a new one is made. */
 #define COLLECT_AT_ONCE 4u
 
+struct mmb_shared_word mmb_shared_no_word;
+
 static uint64_t load(const uint64_t *word)
 {
     return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+static uint64_t bit_of(uint32_t bit)
+{
+    return (uint64_t)1 << bit;
 }
 
 static struct mmb_shared_segment *segment_of(const struct mmb_shared_cache *cache)
@@ -31,55 +38,103 @@ static struct mmb_shadow *shadow_at(struct mmb_list *node)
     return MMB_CONTAINER_OF(node, struct mmb_shadow, link);
 }
 
+static uint64_t free_bits(const struct mmb_shared_word *word)
+{
+    return ~load(&word->bits[0]) & mmb_shared_span_mask(&word->shadow->span, word->number);
+}
+
+static bool is_empty(const struct mmb_shadow *shadow)
+{
+    for (uint32_t w = 0; w < mmb_shared_span_words(&shadow->span); w++)
+        if (free_bits(&shadow->words[w]) != mmb_shared_span_mask(&shadow->span, w))
+            return false;
+    return true;
+}
+
+/* Is one of the span's words the bin of its class? */
+static bool has_bin(const struct mmb_shared_cache *cache, const struct mmb_shadow *shadow)
+{
+    uint32_t list = list_of(shadow);
+    return list != MMB_SHARED_LIST_LARGE && cache->bins[list]->shadow == shadow;
+}
+
+/* ---- words ---- */
+
+/* The bits of those whose records are there and idle. */
+static uint64_t ready(const struct mmb_shared_cache *cache, struct mmb_shared_word *word,
+                      uint64_t bits)
+{
+    uint64_t able = 0;
+    for (; bits; bits &= bits - 1) {
+        uint32_t bit = (uint32_t)__builtin_ctzll(bits);
+        if (mmb_shadow_ready(cache->heap, word, bit))
+            able |= bit_of(bit);
+    }
+    return able;
+}
+
+/* A word that was CLOSED has blocks again: its span stands in front. */
+static void open_word(struct mmb_shared_cache *cache, struct mmb_shared_word *word)
+{
+    struct mmb_shadow *shadow = word->shadow;
+    bool was_full = shadow->open == 0;
+    word->state = MMB_WORD_OPEN;
+    shadow->open |= bit_of(word->number);
+    if (was_full) {
+        mmb_list_remove(&shadow->link);
+        mmb_list_push_front(&cache->spans[list_of(shadow)], &shadow->link);
+    }
+}
+
+/* Blocks of an own span can be had again. */
+static void add_free(struct mmb_shared_cache *cache, struct mmb_shared_word *word, uint64_t bits)
+{
+    if (word->state == MMB_WORD_CURRENT)
+        word->mask |= ready(cache, word, bits);
+    else if (word->state == MMB_WORD_CLOSED)
+        open_word(cache, word);
+}
+
 /* ---- collecting ---- */
 
-static void expire(struct mmb_shared_cache *cache, struct mmb_shadow *shadow, uint32_t w,
+static void expire(struct mmb_shared_cache *cache, const struct mmb_shared_word *word,
                    uint64_t freed)
 {
     for (; freed; freed &= freed - 1) {
-        mmbAllocation *record = shadow->records[w * 64 + (uint32_t)__builtin_ctzll(freed)];
+        mmbAllocation *record = word->records[__builtin_ctzll(freed)];
         if (record && mmb_record_is_live(record))
             cache->owed += mmb_shadow_expire(record);
     }
 }
 
 /* Idempotent, so it may be cut off anywhere: A first, then F. */
-static void collect_word(struct mmb_shared_cache *cache, struct mmb_shadow *shadow, uint32_t w)
+static void collect_word(struct mmb_shared_cache *cache, struct mmb_shared_word *word)
 {
-    uint64_t *words = &shadow->span.words[2 * w];
-    uint64_t marks = __atomic_load_n(&words[1], __ATOMIC_ACQUIRE);
+    uint64_t *bits = word->bits;
+    uint64_t marks = __atomic_load_n(&bits[1], __ATOMIC_ACQUIRE);
     if (__builtin_expect(marks == 0, 1))
         return;
-    uint64_t allocated = load(&words[0]), freed = allocated & marks;
-    freed &= mmb_shared_span_mask(&shadow->span, w);
-    __atomic_store_n(&words[0], allocated & ~marks, __ATOMIC_RELEASE);
-    __atomic_fetch_and(&words[1], ~marks, __ATOMIC_ACQ_REL);
-    expire(cache, shadow, w, freed);
-    uint32_t n = (uint32_t)__builtin_popcountll(freed);
-    shadow->n_taken -= n < shadow->n_taken ? n : shadow->n_taken;
+    uint64_t allocated = load(&bits[0]), freed = allocated & marks;
+    freed &= mmb_shared_span_mask(&word->shadow->span, word->number);
+    __atomic_store_n(&bits[0], allocated & ~marks, __ATOMIC_RELEASE);
+    __atomic_fetch_and(&bits[1], ~marks, __ATOMIC_ACQ_REL);
+    expire(cache, word, freed);
     if (freed)
-        shadow->open |= (uint64_t)1 << w;
+        add_free(cache, word, freed);
 }
 
 static void collect_span(struct mmb_shared_cache *cache, struct mmb_shadow *shadow)
 {
     for (uint32_t w = 0; w < mmb_shared_span_words(&shadow->span); w++)
-        collect_word(cache, shadow, w);
-    if (shadow->open) {
-        mmb_list_remove(&shadow->link);
-        mmb_list_push_front(&cache->spans[list_of(shadow)], &shadow->link);
-    }
+        collect_word(cache, &shadow->words[w]);
 }
 
 static void release_span(struct mmb_shared_cache *cache, struct mmb_shadow *shadow)
 {
     struct mmb_shared_segment *segment = segment_of(cache);
     struct mmb_shared_span now;
-    if (list_of(shadow) != MMB_SHARED_LIST_LARGE) {
-        struct mmb_shared_bin *bin = &cache->bins[shadow->span.class_index];
-        if (bin->shadow == shadow)
-            *bin = (struct mmb_shared_bin){NULL, 0, 0};
-    }
+    if (has_bin(cache, shadow))
+        cache->bins[list_of(shadow)] = &mmb_shared_no_word;
     struct mmb_shared_span span = shadow->span;
     mmb_shadow_drop(cache->heap, shadow);
     mmb_shared_lock(segment, cache->slot);
@@ -94,11 +149,9 @@ void mmb_shared_cache_collect(struct mmb_shared_cache *cache)
 {
     for (uint32_t list = 0; list < MMB_SHARED_LISTS; list++)
         MMB_LIST_FOR_EACH_SAFE (node, next, &cache->spans[list]) {
-            struct mmb_shadow *shadow = shadow_at(node);
-            for (uint32_t w = 0; w < mmb_shared_span_words(&shadow->span); w++)
-                collect_word(cache, shadow, w);
-            if (shadow->n_taken == 0)
-                release_span(cache, shadow);
+            collect_span(cache, shadow_at(node));
+            if (is_empty(shadow_at(node)))
+                release_span(cache, shadow_at(node));
         }
 }
 
@@ -122,22 +175,29 @@ void mmb_shared_heap_collect(struct mmb_shared_heap *heap)
 
 /* ---- taking ---- */
 
-/* Makes a word of an own span the bin's; false: nothing is free in it. */
-static bool use_word(struct mmb_shared_cache *cache, struct mmb_shared_bin *bin,
-                     struct mmb_shadow *shadow, uint32_t w)
+/* Makes an OPEN word of an own span the bin's; false: nothing can be had from it. */
+static bool use_word(struct mmb_shared_cache *cache, struct mmb_shared_word *word,
+                     struct mmb_shared_lack *lack)
 {
-    collect_word(cache, shadow, w);
-    shadow->open &= ~((uint64_t)1 << w);
-    uint64_t free_bits = ~load(&shadow->span.words[2 * w]) & mmb_shared_span_mask(&shadow->span, w);
-    *bin = (struct mmb_shared_bin){shadow, free_bits, w};
-    return free_bits != 0;
+    struct mmb_shadow *shadow = word->shadow;
+    collect_word(cache, word);
+    uint64_t bits = free_bits(word), mask = ready(cache, word, bits);
+    lack->of_metadata = bits != 0 && mask == 0;
+    if (lack->of_metadata)
+        return false; /* it stays OPEN */
+    shadow->open &= ~bit_of(word->number);
+    word->mask = mask;
+    word->state = mask ? MMB_WORD_CURRENT : MMB_WORD_CLOSED;
+    if (mask)
+        cache->bins[shadow->span.class_index] = word;
+    return mask != 0;
 }
 
-static bool use_span(struct mmb_shared_cache *cache, struct mmb_shared_bin *bin,
-                     struct mmb_shadow *shadow)
+static bool use_span(struct mmb_shared_cache *cache, struct mmb_shadow *shadow,
+                     struct mmb_shared_lack *lack)
 {
-    while (shadow->open)
-        if (use_word(cache, bin, shadow, (uint32_t)__builtin_ctzll(shadow->open)))
+    while (shadow->open && !lack->of_metadata)
+        if (use_word(cache, &shadow->words[__builtin_ctzll(shadow->open)], lack))
             return true;
     return false;
 }
@@ -149,129 +209,129 @@ static uint64_t all_words(const struct mmb_shared_span *span)
 }
 
 static struct mmb_shadow *new_span(struct mmb_shared_cache *cache,
-                                   const struct mmb_shared_want *want, uint32_t *out_largest)
+                                   const struct mmb_shared_want *want, struct mmb_shared_lack *lack)
 {
     struct mmb_shared_span span;
     if (cache->slot == MMB_SHARED_NO_SLOT ||
-        !mmb_shared_span_take(segment_of(cache), cache->slot, want, &span, out_largest))
+        !mmb_shared_span_take(segment_of(cache), cache->slot, want, &span, &lack->largest))
         return NULL;
     struct mmb_shadow *shadow = mmb_shadow_make(cache->heap, &span, cache);
     if (!shadow)
         return NULL; /* empty, ours: given back with the slot */
-    shadow->open = all_words(&span);
     mmb_list_push_front(&cache->spans[list_of(shadow)], &shadow->link);
+    if (want->class_index == MMB_SHARED_CLASS_LARGE)
+        return shadow;
+    shadow->open = all_words(&span);
+    for (uint32_t w = 0; w < mmb_shared_span_words(&span); w++)
+        shadow->words[w].state = MMB_WORD_OPEN;
     return shadow;
 }
 
 /* The spans at the end of the list are those that were looked at longest ago. */
-static bool collect_some(struct mmb_shared_cache *cache, struct mmb_shared_bin *bin,
-                         struct mmb_list *list)
+static bool collect_some(struct mmb_shared_cache *cache, struct mmb_list *list,
+                         struct mmb_shared_lack *lack)
 {
     for (uint32_t i = 0; i < COLLECT_AT_ONCE && !mmb_list_is_empty(list); i++) {
         struct mmb_shadow *shadow = shadow_at(list->prev);
         mmb_list_remove(&shadow->link);
         mmb_list_push_front(list, &shadow->link);
         collect_span(cache, shadow);
-        if (use_span(cache, bin, shadow))
+        if (use_span(cache, shadow, lack))
             return true;
     }
     return false;
 }
 
-static bool refill(struct mmb_shared_cache *cache, const struct mmb_shared_want *want,
-                   uint32_t *out_largest)
+/* The bin's word is used up, but for blocks that had no record when it came into use. */
+static void leave_bin(struct mmb_shared_cache *cache, uint32_t class_index)
 {
-    struct mmb_shared_bin *bin = &cache->bins[want->class_index];
+    struct mmb_shared_word *word = cache->bins[class_index];
+    cache->bins[class_index] = &mmb_shared_no_word;
+    word->state = MMB_WORD_CLOSED;
+    if (free_bits(word))
+        open_word(cache, word);
+}
+
+static bool refill(struct mmb_shared_cache *cache, const struct mmb_shared_want *want,
+                   struct mmb_shared_lack *lack)
+{
     struct mmb_list *list = &cache->spans[want->class_index];
-    if (bin->shadow && use_span(cache, bin, bin->shadow))
-        return true;
-    while (!mmb_list_is_empty(list) && shadow_at(list->next)->open) {
-        struct mmb_shadow *shadow = shadow_at(list->next);
-        if (use_span(cache, bin, shadow))
+    struct mmb_shadow *shadow = cache->bins[want->class_index]->shadow;
+    if (shadow) {
+        leave_bin(cache, want->class_index);
+        if (use_span(cache, shadow, lack))
+            return true;
+    }
+    while (!mmb_list_is_empty(list) && shadow_at(list->next)->open && !lack->of_metadata) {
+        shadow = shadow_at(list->next);
+        if (use_span(cache, shadow, lack))
             return true;
         mmb_list_remove(&shadow->link);
         mmb_list_push_back(list, &shadow->link);
     }
-    if (collect_some(cache, bin, list))
+    if (lack->of_metadata)
+        return false;
+    if (collect_some(cache, list, lack))
         return true;
-    struct mmb_shadow *shadow = new_span(cache, want, out_largest);
-    return shadow && use_span(cache, bin, shadow);
+    shadow = lack->of_metadata ? NULL : new_span(cache, want, lack);
+    return shadow && use_span(cache, shadow, lack);
 }
 
 static bool take_large(struct mmb_shared_cache *cache, const struct mmb_shared_want *want,
-                       struct mmb_shared_block *out, uint32_t *out_largest)
+                       struct mmb_shared_block *out, struct mmb_shared_lack *lack)
 {
-    struct mmb_shadow *shadow = new_span(cache, want, out_largest);
+    struct mmb_shadow *shadow = new_span(cache, want, lack);
     if (!shadow)
         return false;
-    shadow->open = 0;
-    shadow->n_taken = 1;
-    *out = (struct mmb_shared_block){shadow, 0};
+    *out = (struct mmb_shared_block){&shadow->words[0], 0};
     return true;
 }
 
 bool mmb_shared_block_take(struct mmb_shared_cache *cache, const struct mmb_shared_want *want,
-                           struct mmb_shared_block *out, uint32_t *out_largest)
+                           struct mmb_shared_block *out, struct mmb_shared_lack *out_lack)
 {
+    out_lack->of_metadata = false;
     if (want->class_index == MMB_SHARED_CLASS_LARGE)
-        return take_large(cache, want, out, out_largest);
-    struct mmb_shared_bin *bin = &cache->bins[want->class_index];
-    if (bin->mask == 0 && !refill(cache, want, out_largest))
+        return take_large(cache, want, out, out_lack);
+    if (cache->bins[want->class_index]->mask == 0 && !refill(cache, want, out_lack))
         return false;
-    *out = (struct mmb_shared_block){bin->shadow,
-                                     bin->word * 64 + (uint32_t)__builtin_ctzll(bin->mask)};
-    bin->mask &= bin->mask - 1;
-    bin->shadow->n_taken++;
+    struct mmb_shared_word *word = cache->bins[want->class_index];
+    *out = (struct mmb_shared_block){word, (uint32_t)__builtin_ctzll(word->mask)};
+    word->mask &= word->mask - 1;
     return true;
-}
-
-/* A block of an own span can be had again. */
-static void open_block(struct mmb_shared_cache *cache, struct mmb_shadow *shadow, uint32_t index)
-{
-    uint32_t w = index / 64, list = list_of(shadow);
-    struct mmb_shared_bin *bin = list == MMB_SHARED_LIST_LARGE ? NULL : &cache->bins[list];
-    shadow->n_taken -= shadow->n_taken > 0;
-    bool is_current = bin && bin->shadow == shadow;
-    if (is_current && bin->word == w) {
-        bin->mask |= (uint64_t)1 << index % 64;
-        return;
-    }
-    bool was_closed = shadow->open == 0;
-    shadow->open |= (uint64_t)1 << w;
-    if (shadow->n_taken == 0 && !is_current) {
-        release_span(cache, shadow);
-    } else if (was_closed) {
-        mmb_list_remove(&shadow->link);
-        mmb_list_push_front(&cache->spans[list], &shadow->link);
-    }
 }
 
 void mmb_shared_block_untake(struct mmb_shared_cache *cache, const struct mmb_shared_block *block)
 {
-    open_block(cache, block->shadow, block->index);
+    struct mmb_shared_word *word = block->word;
+    if (!has_bin(cache, word->shadow) && is_empty(word->shadow))
+        release_span(cache, word->shadow);
+    else
+        add_free(cache, word, bit_of(block->bit));
 }
 
 /* A mark that a mistaken free left while the block was free must not make it free again. */
 void mmb_shared_block_commit(const struct mmb_shared_block *block)
 {
-    const struct mmb_shared_span *span = &block->shadow->span;
-    uint64_t *words = &span->words[block->index / 64 * 2];
-    uint64_t bit = (uint64_t)1 << block->index % 64;
-    if (__builtin_expect((load(&words[1]) & bit) != 0, 0))
-        __atomic_fetch_and(&words[1], ~bit, __ATOMIC_RELAXED);
-    if (__builtin_expect((load(&span->spared[block->index / 64]) & bit) != 0, 0))
-        __atomic_fetch_and(&span->spared[block->index / 64], ~bit, __ATOMIC_RELAXED);
-    __atomic_store_n(&words[0], load(&words[0]) | bit, __ATOMIC_RELEASE);
+    const struct mmb_shared_word *word = block->word;
+    uint64_t bit = bit_of(block->bit);
+    if (__builtin_expect((load(&word->bits[1]) & bit) != 0, 0))
+        __atomic_fetch_and(&word->bits[1], ~bit, __ATOMIC_RELAXED);
+    if (__builtin_expect((load(word->spared) & bit) != 0, 0))
+        __atomic_fetch_and(word->spared, ~bit, __ATOMIC_RELAXED);
+    __atomic_store_n(&word->bits[0], load(&word->bits[0]) | bit, __ATOMIC_RELEASE);
 }
 
 bool mmb_shared_block_free(struct mmb_shared_cache *cache, struct mmb_shadow *shadow,
                            uint32_t index)
 {
-    uint64_t *words = &shadow->span.words[index / 64 * 2];
-    uint64_t bit = (uint64_t)1 << index % 64, allocated = load(&words[0]);
-    if (!(allocated & ~load(&words[1]) & bit))
+    struct mmb_shared_block block = {&shadow->words[index / MMB_SHARED_WORD_BLOCKS],
+                                     index % MMB_SHARED_WORD_BLOCKS};
+    uint64_t *bits = block.word->bits;
+    uint64_t allocated = load(&bits[0]), bit = bit_of(block.bit);
+    if (!(allocated & ~load(&bits[1]) & bit))
         return false;
-    __atomic_store_n(&words[0], allocated & ~bit, __ATOMIC_RELEASE);
-    open_block(cache, shadow, index);
+    __atomic_store_n(&bits[0], allocated & ~bit, __ATOMIC_RELEASE);
+    mmb_shared_block_untake(cache, &block);
     return true;
 }

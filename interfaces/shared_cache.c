@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Caches of a shared heap: which thread has which (shared.h).
+/* Caches of a shared heap: which thread has which, and runs it (shared.h).
  *
  * Owns the caches; their list, threads and idleness are under `caches_lock`, which comes before a
  * cache's lock. A thread's cache outlives it and serves the next new thread, so 5,000 threads in a
- * row need one slot. A thread for whom no slot is left shares the process's own. */
+ * row need one slot. A thread for whom no slot is left shares the process's own, which nobody runs;
+ * nor do user-level threads run any, several of which are one thread to the processor. The quota's
+ * lock comes before all of these: accounts are opened and closed while none is held. */
 #include "interfaces/shared.h"
+#include "src/base/barrier.h"
 #include "src/base/error.h"
 #include "src/base/meta.h"
 
@@ -22,11 +25,35 @@ static struct mmb_shared_cache *new_cache(struct mmb_shared_heap *heap, uint32_t
     mmb_lock_init(&cache->lock);
     cache->heap = heap;
     cache->slot = slot;
+    cache->home = heap->base.slot * MMB_SLOT_BYTES + MMB_SHARED_CHARGED;
     cache->number = ++heap->n_caches;
+    for (uint32_t i = 0; i < MMB_SHARED_CLASSES_MAX; i++)
+        cache->bins[i] = &mmb_shared_no_word;
     for (uint32_t i = 0; i < MMB_SHARED_LISTS; i++)
         mmb_list_init(&cache->spans[i]);
     mmb_list_push_back(&heap->caches, &cache->link);
     return cache;
+}
+
+/* ---- runners ---- */
+
+static void set_runner(struct mmb_shared_cache *cache, const void *thread)
+{
+    mmb_lock_acquire(&cache->lock);
+    cache->runner = thread;
+    __atomic_fetch_and(&cache->stops, ~MMB_SHARED_STOP_VISIT, __ATOMIC_RELAXED);
+    mmb_lock_release(&cache->lock);
+}
+
+/* The calling thread has just got the cache. */
+static void start_runner(struct mmb_shared_cache *cache)
+{
+    if (mmb_thread_is_users() || !mmb_barrier_open())
+        return;
+    mmb_shared_account_close(cache); /* in a forked child: of a thread that is not here */
+    mmb_shared_account_open(cache);
+    set_runner(cache, __builtin_thread_pointer());
+    mmb_shared_here = (struct mmb_shared_here){cache->heap->serial, cache};
 }
 
 /* The destructor of the key: runs in the thread that ends. */
@@ -34,11 +61,17 @@ static void retire(void *value)
 {
     struct mmb_shared_cache *cache = value;
     struct mmb_shared_heap *heap = cache->heap;
+    if (mmb_shared_cache_here(heap) == cache)
+        mmb_shared_here = (struct mmb_shared_here){0, NULL};
+    mmb_shared_account_close(cache);
+    set_runner(cache, NULL);
     mmb_lock_acquire(&heap->caches_lock);
     cache->is_idle = true;
     cache->thread = 0;
     mmb_lock_release(&heap->caches_lock);
 }
+
+/* ---- all of them ---- */
 
 mmbError mmb_shared_caches_open(struct mmb_shared_heap *heap)
 {
@@ -57,8 +90,10 @@ void mmb_shared_caches_close(struct mmb_shared_heap *heap)
 {
     if (heap->per_thread)
         mmb_thread_key_drop(heap->key);
-    MMB_LIST_FOR_EACH_SAFE (node, next, &heap->caches)
+    MMB_LIST_FOR_EACH_SAFE (node, next, &heap->caches) {
+        mmb_shared_account_close(cache_at(node));
         mmb_meta_free(cache_at(node), sizeof(struct mmb_shared_cache));
+    }
 }
 
 /* caches_lock held. */
@@ -101,18 +136,29 @@ static struct mmb_shared_cache *named(struct mmb_shared_heap *heap, uint64_t thr
     return cache;
 }
 
+/* The calling thread's, which it has not got yet. */
+static struct mmb_shared_cache *get_cache(struct mmb_shared_heap *heap)
+{
+    struct mmb_shared_cache *cache = named(heap, mmb_thread_id());
+    if (cache != heap->main && mmb_thread_key_set(heap->key, cache))
+        start_runner(cache);
+    return cache;
+}
+
 struct mmb_shared_cache *mmb_shared_cache_for(struct mmb_shared_heap *heap, uint64_t thread)
 {
     if (!heap->per_thread)
         return heap->main;
     if (thread)
         return named(heap, thread);
-    struct mmb_shared_cache *cache = mmb_thread_key_get(heap->key);
+    struct mmb_shared_cache *cache = mmb_shared_cache_here(heap);
     if (__builtin_expect(cache != NULL, 1))
         return cache;
-    cache = named(heap, mmb_thread_id());
-    if (cache != heap->main)
-        mmb_thread_key_set(heap->key, cache);
+    cache = mmb_thread_key_get(heap->key);
+    if (!cache)
+        return get_cache(heap);
+    if (cache->runner == __builtin_thread_pointer())
+        mmb_shared_here = (struct mmb_shared_here){heap->serial, cache};
     return cache;
 }
 
@@ -127,9 +173,23 @@ static void find_slot(struct mmb_shared_cache *cache)
         cache->slot = segment->slot;
 }
 
+/* Lock held by another thread than the runner. */
+static void stop_runner(struct mmb_shared_cache *cache)
+{
+    if (__atomic_fetch_or(&cache->stops, MMB_SHARED_STOP_VISIT, __ATOMIC_RELAXED) &
+        MMB_SHARED_STOP_VISIT)
+        return;
+    mmb_barrier_threads();
+    mmb_shared_cache_settle(cache);
+}
+
 void mmb_shared_cache_lock(struct mmb_shared_cache *cache)
 {
     mmb_lock_acquire(&cache->lock);
+    if (cache->runner == __builtin_thread_pointer())
+        __atomic_fetch_and(&cache->stops, ~MMB_SHARED_STOP_VISIT, __ATOMIC_RELAXED);
+    else if (cache->runner)
+        stop_runner(cache);
     if (__builtin_expect(cache->slot == MMB_SHARED_NO_SLOT, 0))
         find_slot(cache);
 }
@@ -140,5 +200,5 @@ void mmb_shared_cache_unlock(struct mmb_shared_cache *cache)
     cache->owed = 0;
     mmb_lock_release(&cache->lock);
     if (__builtin_expect(owed != 0, 0))
-        mmb_quota_uncharge(cache->heap->base.quota, owed);
+        mmb_shared_uncharge(cache->heap, owed);
 }

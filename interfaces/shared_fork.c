@@ -16,7 +16,8 @@ void mmb_shared_heap_fork_lock(struct mmb_allocator *allocator)
     mmb_lock_acquire(&heap->shadows_lock);
 }
 
-/* The child's caches are empty and have no slots; the blocks are the parent's. */
+/* The child's caches are empty and have no slots; the blocks are the parent's. The forking thread
+ * gets a cache anew, and every cache a new account then. */
 static void start_child(struct mmb_shared_heap *heap)
 {
     atomic_fetch_add(&heap->debt, mmb_shadows_disown(heap));
@@ -25,10 +26,16 @@ static void start_child(struct mmb_shared_heap *heap)
         for (uint32_t i = 0; i < MMB_SHARED_LISTS; i++)
             mmb_list_init(&cache->spans[i]);
         for (uint32_t i = 0; i < MMB_SHARED_CLASSES_MAX; i++)
-            cache->bins[i] = (struct mmb_shared_bin){NULL, 0, 0};
+            cache->bins[i] = &mmb_shared_no_word;
         cache->slot = MMB_SHARED_NO_SLOT;
-        cache->is_idle = cache->thread != 0;
+        cache->is_idle = cache->is_idle || cache->thread != 0;
+        cache->thread = 0;
+        cache->runner = NULL;
+        cache->busy = 0;
     }
+    mmb_shared_here = (struct mmb_shared_here){0, NULL};
+    if (heap->per_thread)
+        mmb_thread_key_set(heap->key, NULL);
 }
 
 void mmb_shared_heap_fork_unlock(struct mmb_allocator *allocator)

@@ -10,11 +10,7 @@
 #include "src/base/meta.h"
 #include "src/base/os.h"
 
-/* Segments are mapped at multiples of this in every process. */
-#define ALIGNMENT_MAX ((size_t)2 << 20)
-
-/* A span has room for this many blocks, unless that would be a large part of the segment. */
-#define BLOCKS_PER_SPAN 8u
+static atomic_uint_least64_t last_serial;
 
 /* ---- life ---- */
 
@@ -23,6 +19,7 @@ mmbError mmb_shared_heap_open(const struct mmb_allocator_request *request,
 {
     struct mmb_shared_segment *segment = request->segment;
     heap->base = request->base;
+    heap->serial = atomic_fetch_add(&last_serial, 1) + 1;
     heap->segment = segment;
     mmb_lock_init(&heap->shadows_lock);
     mmbError error = mmb_shared_heap_register(heap);
@@ -47,6 +44,7 @@ void mmb_shared_heap_close(struct mmb_shared_heap *heap)
 
 static mmbError open_tables(struct mmb_shared_heap *heap)
 {
+    mmb_shared_plan_open(heap);
     size_t n_granules = heap->segment->layout.n_granules;
     heap->table_bytes = n_granules * (sizeof *heap->shadows + sizeof *heap->owned);
     heap->shadows = mmb_os_map(heap->table_bytes);
@@ -94,59 +92,9 @@ static void heap_close(struct mmb_allocator *allocator)
 
 /* ---- allocating ---- */
 
-static uint32_t granules_for(const struct mmb_shared_heap *heap, size_t n_bytes)
+static mmbError no_handle(size_t n_bytes)
 {
-    uint32_t log2 = heap->segment->layout.granule_log2;
-    size_t n = (n_bytes >> log2) + ((n_bytes & (((size_t)1 << log2) - 1)) != 0);
-    return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
-}
-
-/* Granules per span: 8 blocks, but at most a 32nd of the segment, and at least one block. */
-static uint32_t span_granules(const struct mmb_shared_heap *heap, uint32_t class_index)
-{
-    size_t block_bytes = mmb_shared_class_bytes(class_index);
-    uint32_t wanted = granules_for(heap, BLOCKS_PER_SPAN * block_bytes);
-    uint32_t most = heap->segment->layout.n_granules / 32;
-    uint32_t least = granules_for(heap, block_bytes);
-    wanted = wanted < most ? wanted : most;
-    return wanted > least ? wanted : least;
-}
-
-/* Blocks lie at multiples of their size from a granule's start. UINT32_MAX: no class does. */
-static uint32_t class_for(const struct mmb_shared_heap *heap, size_t n_bytes, size_t alignment)
-{
-    uint32_t log2 = heap->segment->layout.granule_log2;
-    size_t need = n_bytes > alignment || alignment <= MMB_SHARED_UNIT ? n_bytes : alignment;
-    if (need > (size_t)1 << log2)
-        return UINT32_MAX;
-    uint32_t class_index = mmb_shared_class_of(need), n_classes = mmb_shared_n_classes(log2);
-    while (alignment > MMB_SHARED_UNIT && class_index < n_classes &&
-           mmb_shared_class_bytes(class_index) % alignment != 0)
-        class_index++;
-    return class_index < n_classes ? class_index : UINT32_MAX;
-}
-
-static mmbError plan(const struct mmb_shared_heap *heap, const struct mmb_request *request,
-                     struct mmb_shared_want *out)
-{
-    size_t granule = (size_t)1 << heap->segment->layout.granule_log2;
-    uintptr_t first = (uintptr_t)heap->segment->base + heap->segment->layout.data;
-    size_t within = request->alignment < granule ? request->alignment : granule;
-    if (request->alignment > ALIGNMENT_MAX || first % within != 0)
-        return mmb_fail(MMB_UNSUPPORTED,
-                        "allocate: a shared heap mapped at %p aligns to %zu at "
-                        "most, not to %zu",
-                        (void *)heap->segment->base,
-                        first % within != 0 ? first & -first : ALIGNMENT_MAX, request->alignment);
-    uint32_t class_index = class_for(heap, request->n_bytes, request->alignment);
-    if (class_index == UINT32_MAX)
-        *out = (struct mmb_shared_want){MMB_SHARED_CLASS_LARGE,
-                                        granules_for(heap, request->n_bytes), request->alignment};
-    else
-        *out = (struct mmb_shared_want){class_index, span_granules(heap, class_index), granule};
-    if (out->class_index == MMB_SHARED_CLASS_LARGE && out->alignment < granule)
-        out->alignment = granule;
-    return MMB_OK;
+    return mmb_fail(MMB_OUT_OF_MEMORY, "allocate %zu B: no metadata for a handle", n_bytes);
 }
 
 static mmbError publish(struct mmb_shared_heap *heap, const struct mmb_request *request,
@@ -154,8 +102,7 @@ static mmbError publish(struct mmb_shared_heap *heap, const struct mmb_request *
 {
     mmbAllocation *record = mmb_shadow_record(heap, block);
     if (!record)
-        return mmb_fail(MMB_OUT_OF_MEMORY, "allocate %zu B: no metadata for a handle",
-                        request->n_bytes);
+        return no_handle(request->n_bytes);
     mmbError error =
         mmb_record_publish(record, MMB_RECORD_STACKED, request->n_bytes, 0, request->alignment);
     if (error != MMB_OK)
@@ -168,13 +115,13 @@ static mmbError publish(struct mmb_shared_heap *heap, const struct mmb_request *
 
 /* MMB_NOT_FOUND without words: no room. */
 static mmbError allocate_in(struct mmb_shared_cache *cache, const struct mmb_request *request,
-                            const struct mmb_shared_want *want, uint32_t *largest,
+                            const struct mmb_shared_want *want, struct mmb_shared_lack *lack,
                             mmbAllocation **out)
 {
     struct mmb_shared_block block;
     mmbError error = MMB_NOT_FOUND;
     mmb_shared_cache_lock(cache);
-    if (mmb_shared_block_take(cache, want, &block, largest)) {
+    if (mmb_shared_block_take(cache, want, &block, lack)) {
         error = publish(cache->heap, request, &block, out);
         if (error != MMB_OK)
             mmb_shared_block_untake(cache, &block);
@@ -186,15 +133,15 @@ static mmbError allocate_in(struct mmb_shared_cache *cache, const struct mmb_req
 /* Everything empty has been given back; what is left is a span of the least length, and blocks in
  * the spans of this process's other caches. */
 static mmbError allocate_at_last(struct mmb_shared_cache *cache, const struct mmb_request *request,
-                                 struct mmb_shared_want *want, uint32_t *largest,
+                                 struct mmb_shared_want *want, struct mmb_shared_lack *lack,
                                  mmbAllocation **out)
 {
     struct mmb_shared_heap *heap = cache->heap;
     mmb_shared_heap_collect(heap);
-    mmbError error = allocate_in(cache, request, want, largest, out);
+    mmbError error = allocate_in(cache, request, want, lack, out);
     if (error == MMB_NOT_FOUND && want->class_index != MMB_SHARED_CLASS_LARGE) {
-        want->n_granules = granules_for(heap, mmb_shared_class_bytes(want->class_index));
-        error = allocate_in(cache, request, want, largest, out);
+        want->n_granules = mmb_shared_granules(heap, mmb_shared_class_bytes(want->class_index));
+        error = allocate_in(cache, request, want, lack, out);
     }
     mmb_lock_acquire(&heap->caches_lock);
     struct mmb_list *node = heap->caches.next;
@@ -203,7 +150,7 @@ static mmbError allocate_at_last(struct mmb_shared_cache *cache, const struct mm
         node = node->next;
         mmb_lock_release(&heap->caches_lock);
         if (other != cache)
-            error = allocate_in(other, request, want, largest, out);
+            error = allocate_in(other, request, want, lack, out);
         mmb_lock_acquire(&heap->caches_lock);
     }
     mmb_lock_release(&heap->caches_lock);
@@ -219,25 +166,32 @@ static mmbError no_room(const struct mmb_shared_heap *heap, size_t n_bytes, uint
                     (unsigned long long)largest << heap->segment->layout.granule_log2);
 }
 
+static mmbError no_block(const struct mmb_shared_heap *heap, size_t n_bytes,
+                         const struct mmb_shared_lack *lack)
+{
+    return lack->of_metadata ? no_handle(n_bytes) : no_room(heap, n_bytes, lack->largest);
+}
+
 static mmbError allocate(struct mmb_shared_heap *heap, const struct mmb_request *request,
-                         uint64_t thread, mmbAllocation **out)
+                         mmbAllocation **out)
 {
     struct mmb_shared_want want;
-    uint32_t largest = 0;
+    struct mmb_shared_lack lack = {0, false};
     mmbError error = mmb_shared_ensure_slot(heap->segment);
     if (error == MMB_OK)
-        error = plan(heap, request, &want);
-    if (error == MMB_OK)
-        error = mmb_shared_charge(heap, request->n_bytes);
+        error = mmb_shared_plan(heap, request, &want);
     if (error != MMB_OK)
         return error;
-    struct mmb_shared_cache *cache = mmb_shared_cache_for(heap, thread);
-    error = allocate_in(cache, request, &want, &largest, out);
+    struct mmb_shared_cache *cache = mmb_shared_cache_for(heap, request->thread);
+    error = mmb_shared_charge(heap, request->n_bytes);
+    if (error != MMB_OK)
+        return error;
+    error = allocate_in(cache, request, &want, &lack, out);
     if (__builtin_expect(error == MMB_NOT_FOUND, 0))
-        error = allocate_at_last(cache, request, &want, &largest, out);
+        error = allocate_at_last(cache, request, &want, &lack, out);
     if (__builtin_expect(error != MMB_OK, 0)) {
-        mmb_quota_uncharge(heap->base.quota, request->n_bytes);
-        return error == MMB_NOT_FOUND ? no_room(heap, request->n_bytes, largest) : error;
+        mmb_shared_uncharge(heap, request->n_bytes);
+        return error == MMB_NOT_FOUND ? no_block(heap, request->n_bytes, &lack) : error;
     }
     mmb_shared_count_in(heap);
     return MMB_OK;
@@ -246,7 +200,7 @@ static mmbError allocate(struct mmb_shared_heap *heap, const struct mmb_request 
 static mmbError heap_allocate(struct mmb_allocator *allocator, const struct mmb_request *request,
                               mmbAllocation **out_record)
 {
-    return allocate(mmb_shared_heap_of(allocator), request, request->thread, out_record);
+    return allocate(mmb_shared_heap_of(allocator), request, out_record);
 }
 
 /* ---- where a block is ---- */
@@ -323,7 +277,7 @@ static mmbError heap_free_for(struct mmb_allocator *allocator, mmbAllocation *re
     uint32_t index;
     bool is_live = find_block(heap, record, record->host, &span, &index);
     if (mmb_shared_uncharge_once(record))
-        mmb_quota_uncharge(heap->base.quota, n_bytes);
+        mmb_shared_uncharge(heap, n_bytes);
     mmb_shared_record_end(record);
     if (!is_live)
         return mmb_fail(MMB_INVALID_ALLOCATION, "free: another process freed the block before");
@@ -344,12 +298,12 @@ static void heap_vacate(struct mmb_allocator *allocator, mmbAllocation *record, 
     (void)keep_charged;
     struct mmb_shared_heap *heap = mmb_shared_heap_of(allocator);
     struct mmb_shared_span span;
+    uint64_t offset;
     uint32_t index;
-    bool is_live = find_block(heap, record, mmb_record_home_object(record), &span, &index);
-    mmb_shadow_detach(heap, record);
-    mmb_record_set_home_object(record, NULL);
+    bool is_live = mmb_shadow_detach(heap, record, &offset) &&
+                   find_block(heap, record, heap->segment->base + offset, &span, &index);
     if (mmb_shared_uncharge_once(record))
-        mmb_quota_uncharge(heap->base.quota, n_bytes);
+        mmb_shared_uncharge(heap, n_bytes);
     if (is_live)
         give_back(heap, &span, index, 0);
 }
@@ -377,9 +331,9 @@ static mmbError heap_resize(struct mmb_allocator *allocator, mmbAllocation *reco
     if (error != MMB_OK)
         new_bytes = old_bytes < new_bytes ? new_bytes : old_bytes;
     if (is_charged && error != MMB_OK && new_bytes > old_bytes)
-        mmb_quota_uncharge(heap->base.quota, new_bytes - old_bytes);
+        mmb_shared_uncharge(heap, new_bytes - old_bytes);
     else if (is_charged && new_bytes < old_bytes)
-        mmb_quota_uncharge(heap->base.quota, old_bytes - new_bytes);
+        mmb_shared_uncharge(heap, old_bytes - new_bytes);
     return error;
 }
 
@@ -430,12 +384,24 @@ void mmb_shared_fill_stats(struct mmb_shared_heap *heap, size_t live_bytes, size
     out->total_frees = atomic_load(&heap->n_frees);
 }
 
+static void add_runners(struct mmb_shared_heap *heap, struct mmb_allocator_stats *out)
+{
+    mmb_lock_acquire(&heap->caches_lock);
+    MMB_LIST_FOR_EACH (node, &heap->caches) {
+        struct mmb_shared_cache *cache = MMB_CONTAINER_OF(node, struct mmb_shared_cache, link);
+        out->total_allocations += __atomic_load_n(&cache->n_allocated, __ATOMIC_RELAXED);
+        out->total_frees += __atomic_load_n(&cache->n_freed, __ATOMIC_RELAXED);
+    }
+    mmb_lock_release(&heap->caches_lock);
+}
+
 static void heap_get_stats(struct mmb_allocator *allocator, struct mmb_allocator_stats *out_stats)
 {
     struct mmb_shared_heap *heap = mmb_shared_heap_of(allocator);
     struct mmb_shared_usage usage;
     mmb_shared_usage(heap->segment, &usage);
     mmb_shared_fill_stats(heap, usage.live_bytes, usage.live_count, out_stats);
+    add_runners(heap, out_stats);
 }
 
 static void heap_trim(struct mmb_allocator *allocator, size_t keep_bytes)
@@ -463,6 +429,8 @@ const struct mmb_allocator_ops mmb_shared_thread_ops = {
     .name = "shared thread-local",
     .strategy = MMB_STRATEGY_THREAD_LOCAL,
     SHARED_HEAP_OPS,
+    .allocate_quickly = mmb_shared_allocate_quickly,
+    .free_quickly = mmb_shared_free_quickly,
 };
 
 const struct mmb_allocator_ops *mmb_shared_strategy_ops(uint32_t strategy)

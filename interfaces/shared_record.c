@@ -50,17 +50,6 @@ void mmb_shared_pay(struct mmb_shared_heap *heap)
         mmb_quota_uncharge(heap->base.quota, debt);
 }
 
-mmbError mmb_shared_charge(struct mmb_shared_heap *heap, size_t n_bytes)
-{
-    if (__builtin_expect(atomic_load_explicit(&heap->debt, memory_order_relaxed) != 0, 0))
-        mmb_shared_pay(heap);
-    mmbError error = mmb_quota_charge(heap->base.quota, n_bytes);
-    if (error != MMB_OUT_OF_MEMORY)
-        return error;
-    heap->collect(heap);
-    return mmb_quota_charge(heap->base.quota, n_bytes);
-}
-
 void mmb_shared_count_in(struct mmb_shared_heap *heap)
 {
     atomic_fetch_add_explicit(&heap->n_allocations, 1, memory_order_relaxed);

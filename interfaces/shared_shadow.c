@@ -12,12 +12,18 @@
 
 static size_t bytes_of(const struct mmb_shared_span *span)
 {
-    return sizeof(struct mmb_shadow) + span->n_blocks * sizeof(mmbAllocation *);
+    return sizeof(struct mmb_shadow) + mmb_shared_span_words(span) * sizeof(struct mmb_shared_word);
 }
 
-static mmbAllocation *record_of(const struct mmb_shadow *shadow, uint32_t index)
+static mmbAllocation **place_of(struct mmb_shadow *shadow, uint32_t index)
 {
-    return __atomic_load_n(&shadow->records[index], __ATOMIC_ACQUIRE);
+    struct mmb_shared_word *word = &shadow->words[index / MMB_SHARED_WORD_BLOCKS];
+    return &word->records[index % MMB_SHARED_WORD_BLOCKS];
+}
+
+static mmbAllocation *record_of(struct mmb_shadow *shadow, uint32_t index)
+{
+    return __atomic_load_n(place_of(shadow, index), __ATOMIC_ACQUIRE);
 }
 
 static uint32_t generation_of(const mmbAllocation *record)
@@ -27,14 +33,41 @@ static uint32_t generation_of(const mmbAllocation *record)
 
 /* ---- shadows ---- */
 
-static struct mmb_shadow *new_shadow(const struct mmb_shared_span *span,
+static void set_cache(struct mmb_shadow *shadow, struct mmb_shared_cache *cache)
+{
+    shadow->cache = cache;
+    for (uint32_t w = 0; w < mmb_shared_span_words(&shadow->span); w++)
+        __atomic_store_n(&shadow->words[w].cache, cache, __ATOMIC_RELAXED);
+}
+
+static void fill_words(struct mmb_shadow *shadow)
+{
+    const struct mmb_shared_span *span = &shadow->span;
+    bool is_packed = mmb_shared_generation_bits(span->block_bytes) != 8;
+    for (uint32_t w = 0; w < mmb_shared_span_words(span); w++) {
+        struct mmb_shared_word *word = &shadow->words[w];
+        word->bits = &span->words[2 * w];
+        word->spared = &span->spared[w];
+        word->generations =
+            is_packed ? NULL : span->generations + (size_t)w * MMB_SHARED_WORD_BLOCKS;
+        word->shadow = shadow;
+        word->number = w;
+    }
+}
+
+static struct mmb_shadow *new_shadow(const struct mmb_shared_heap *heap,
+                                     const struct mmb_shared_span *span,
                                      struct mmb_shared_cache *cache)
 {
     struct mmb_shadow *shadow = mmb_meta_alloc(bytes_of(span));
     if (!shadow)
         return NULL;
     shadow->span = *span;
-    shadow->cache = cache;
+    shadow->descriptor = mmb_shared_descriptor(heap->segment, span->granule);
+    shadow->shape = mmb_descriptor_pack((struct mmb_descriptor){
+        .state = MMB_SPAN_HEAD, .class_index = span->class_index, .n_granules = span->n_granules});
+    fill_words(shadow);
+    set_cache(shadow, cache);
     mmb_list_init(&shadow->link);
     return shadow;
 }
@@ -42,9 +75,13 @@ static struct mmb_shadow *new_shadow(const struct mmb_shared_span *span,
 /* A stale handle that is still sliced or held stays: it is refused, and goes with the library. */
 static void delete_shadow(struct mmb_shadow *shadow)
 {
-    for (uint32_t i = 0; i < shadow->span.n_blocks; i++)
-        if (shadow->records[i] && !mmb_shared_record_in_use(shadow->records[i]))
-            mmb_shared_record_delete(shadow->records[i]);
+    for (uint32_t i = 0; i < shadow->span.n_blocks; i++) {
+        mmbAllocation *record = record_of(shadow, i);
+        if (record && mmb_shared_record_in_use(record))
+            mmb_record_set_home_object(record, NULL);
+        else
+            mmb_shared_record_delete(record);
+    }
     mmb_meta_free(shadow, bytes_of(&shadow->span));
 }
 
@@ -60,7 +97,7 @@ static void replace(struct mmb_shared_heap *heap, uint32_t granule, struct mmb_s
 struct mmb_shadow *mmb_shadow_make(struct mmb_shared_heap *heap, const struct mmb_shared_span *span,
                                    struct mmb_shared_cache *cache)
 {
-    struct mmb_shadow *shadow = new_shadow(span, cache);
+    struct mmb_shadow *shadow = new_shadow(heap, span, cache);
     if (!shadow)
         return NULL;
     mmb_lock_acquire(&heap->shadows_lock);
@@ -82,7 +119,7 @@ void mmb_shadow_drop(struct mmb_shared_heap *heap, struct mmb_shadow *shadow)
     mmb_list_remove(&shadow->link);
     mmb_lock_acquire(&heap->shadows_lock);
     __atomic_store_n(&heap->owned[shadow->span.granule], 0, __ATOMIC_RELEASE);
-    shadow->cache = NULL;
+    set_cache(shadow, NULL);
     replace(heap, shadow->span.granule, NULL);
     mmb_lock_release(&heap->shadows_lock);
 }
@@ -91,29 +128,43 @@ void mmb_shadow_drop(struct mmb_shared_heap *heap, struct mmb_shadow *shadow)
 
 /* A record for the block: the one that is there, unless somebody still uses it for what was in the
  * block before. The caller orders this for the block. */
-static mmbAllocation *fresh_record(struct mmb_shadow *shadow, uint32_t index, void *host)
+static mmbAllocation *fresh_record(struct mmb_shared_heap *heap, struct mmb_shared_word *word,
+                                   uint32_t bit)
 {
-    mmbAllocation *record = record_of(shadow, index);
+    mmbAllocation **place = &word->records[bit];
+    mmbAllocation *record = __atomic_load_n(place, __ATOMIC_ACQUIRE);
     if (record && !mmb_shared_record_in_use(record)) {
         mmb_shared_record_end(record);
         return record;
     }
-    record = mmb_record_new(host);
-    if (record)
-        __atomic_store_n(&shadow->records[index], record, __ATOMIC_RELEASE);
+    record = mmb_record_new((void *)((uintptr_t)word + bit));
+    if (!record)
+        return NULL;
+    record->host =
+        heap->segment->base + mmb_shared_block_offset(heap->segment, &word->shadow->span,
+                                                      word->number * MMB_SHARED_WORD_BLOCKS + bit);
+    __atomic_store_n(place, record, __ATOMIC_RELEASE);
     return record;
+}
+
+bool mmb_shadow_ready(struct mmb_shared_heap *heap, struct mmb_shared_word *word, uint32_t bit)
+{
+    mmbAllocation *record = __atomic_load_n(&word->records[bit], __ATOMIC_ACQUIRE);
+    if (record && mmb_record_state(mmb_record_word(record)) == MMB_RECORD_FREE)
+        return true;
+    return fresh_record(heap, word, bit) != NULL;
 }
 
 mmbAllocation *mmb_shadow_record(struct mmb_shared_heap *heap, const struct mmb_shared_block *block)
 {
-    struct mmb_shadow *shadow = block->shadow;
-    uint64_t offset = mmb_shared_block_offset(heap->segment, &shadow->span, block->index);
-    mmbAllocation *record = fresh_record(shadow, block->index, heap->segment->base + offset);
+    const struct mmb_shared_span *span = &block->word->shadow->span;
+    uint32_t index = mmb_shared_block_index(block);
+    mmbAllocation *record = fresh_record(heap, block->word, block->bit);
     if (!record)
         return NULL;
-    mmb_shared_generation_bump(&shadow->span, block->index);
-    mmb_shared_record_fill(heap, record, offset,
-                           mmb_shared_generation(&shadow->span, block->index));
+    mmb_shared_generation_bump(span, index);
+    mmb_shared_record_fill(heap, record, mmb_shared_block_offset(heap->segment, span, index),
+                           mmb_shared_generation(span, index));
     return record;
 }
 
@@ -133,7 +184,7 @@ static mmbError shadow_for(struct mmb_shared_heap *heap, const struct mmb_shared
         return MMB_OK;
     if (shadow && shadow->cache)
         return MMB_CORRUPT;
-    *out = new_shadow(span, NULL);
+    *out = new_shadow(heap, span, NULL);
     if (!*out)
         return MMB_OUT_OF_MEMORY;
     replace(heap, span->granule, *out);
@@ -165,7 +216,8 @@ static mmbError import(struct mmb_shared_heap *heap, const struct mmb_shared_spa
     if (shadow->cache && record && mmb_record_is_live(record))
         return MMB_CORRUPT; /* only this process gives it generations */
     uint64_t offset = mmb_shared_block_offset(heap->segment, span, index);
-    record = fresh_record(shadow, index, heap->segment->base + offset);
+    record = fresh_record(heap, &shadow->words[index / MMB_SHARED_WORD_BLOCKS],
+                          index % MMB_SHARED_WORD_BLOCKS);
     if (!record)
         return MMB_OUT_OF_MEMORY;
     mmb_shared_record_fill(heap, record, offset, generation);
@@ -215,18 +267,20 @@ size_t mmb_shadow_expire(mmbAllocation *record)
     return charged ? n_bytes : 0;
 }
 
-void mmb_shadow_detach(struct mmb_shared_heap *heap, mmbAllocation *record)
+bool mmb_shadow_detach(struct mmb_shared_heap *heap, mmbAllocation *record, uint64_t *out_offset)
 {
-    struct mmb_shared_span span;
-    uint32_t index;
-    uint64_t offset = mmb_shared_offset_of(heap, mmb_record_home_object(record));
-    if (!mmb_shared_span_find(heap->segment, offset, &span, &index))
-        return;
     mmb_lock_acquire(&heap->shadows_lock);
-    struct mmb_shadow *shadow = heap->shadows[span.granule];
-    if (shadow && is_same_span(&shadow->span, &span) && shadow->records[index] == record)
-        __atomic_store_n(&shadow->records[index], NULL, __ATOMIC_RELEASE);
+    uintptr_t home = (uintptr_t)mmb_record_home_object(record);
+    uint32_t bit = home % MMB_SHARED_WORD_BLOCKS;
+    struct mmb_shared_word *word = (struct mmb_shared_word *)(home - bit);
+    if (word) {
+        *out_offset = mmb_shared_block_offset(heap->segment, &word->shadow->span,
+                                              word->number * MMB_SHARED_WORD_BLOCKS + bit);
+        __atomic_store_n(&word->records[bit], NULL, __ATOMIC_RELEASE);
+        mmb_record_set_home_object(record, NULL);
+    }
     mmb_lock_release(&heap->shadows_lock);
+    return word != NULL;
 }
 
 /* ---- all of them ---- */
@@ -321,7 +375,7 @@ static bool end_shadow(void *user, struct mmb_shadow *shadow)
     struct walk *walk = user;
     walk->sum += discharge(shadow);
     for (uint32_t i = 0; i < shadow->span.n_blocks; i++) {
-        mmbAllocation *record = shadow->records[i];
+        mmbAllocation *record = record_of(shadow, i);
         mmbAllocation *handle = record && mmb_record_is_live(record) ? visible(record) : record;
         if (handle != record)
             mmb_shared_record_delete(handle);
@@ -343,7 +397,7 @@ static bool disown_shadow(void *user, struct mmb_shadow *shadow)
 {
     struct walk *walk = user;
     walk->sum += discharge(shadow);
-    shadow->cache = NULL;
+    set_cache(shadow, NULL);
     mmb_list_init(&shadow->link);
     walk->heap->owned[shadow->span.granule] = 0;
     return true;

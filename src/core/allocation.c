@@ -140,7 +140,7 @@ allocate_missed(size_t n_bytes, mmbMemInterface *interface, mmbAllocation **out_
 static __attribute__((noinline)) mmbError allocate_large(size_t n_bytes, mmbMemInterface *interface,
                                                          mmbAllocation **out_allocation)
 {
-    if (!mmb_hot_allocate_large(&interface->hot, n_bytes, out_allocation))
+    if (interface->hot.quick || !mmb_hot_allocate_large(&interface->hot, n_bytes, out_allocation))
         return allocate_missed(n_bytes, interface, out_allocation);
     return hand_out(out_allocation);
 }
@@ -152,7 +152,7 @@ mmbError mmb_allocate(size_t n_bytes, mmbMemInterface *interface, mmbAllocation 
 {
     if (__builtin_expect(!out_allocation || !mmb_interface_is_slot(interface), 0))
         return allocate_slowly(n_bytes, interface, out_allocation);
-    if (__builtin_expect(n_bytes > MMB_HOT_BYTES, 0))
+    if (__builtin_expect(n_bytes > interface->hot.lookup_bytes, 0))
         return allocate_large(n_bytes, interface, out_allocation);
     if (__builtin_expect(!mmb_hot_allocate(&interface->hot, n_bytes, out_allocation), 0))
         return allocate_missed(n_bytes, interface, out_allocation);

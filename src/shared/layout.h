@@ -111,6 +111,9 @@ struct mmb_descriptor {
     uint32_t n_granules;
 };
 
+/* Bits of the word that do not change while a span is the same one. */
+#define MMB_DESCRIPTOR_SHAPE (~((uint64_t)0xffffff << 28))
+
 static inline uint64_t mmb_descriptor_pack(struct mmb_descriptor d)
 {
     return (uint64_t)d.state << 60 | (uint64_t)d.class_index << 52 | (uint64_t)d.owner << 40 |

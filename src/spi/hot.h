@@ -14,6 +14,7 @@
 
 struct mmb_hot {
     uint32_t magazine[MMB_HOT_ENTRIES]; /* offset in a thread area, by (n_bytes + 15) / 16 */
+    uint32_t lookup_bytes;              /* MMB_HOT_BYTES; 0: no magazine serves any size */
     uint32_t slot_base;                 /* offset of the allocator's slot; 0: none */
     uint32_t cached_bytes;              /* the largest size that magazines hold; 0: none */
     /* A strategy without magazines: its own short way, of the allocator it is given; NULL: none. */
@@ -26,6 +27,7 @@ static inline void mmb_hot_clear(struct mmb_hot *hot)
 {
     for (uint32_t i = 0; i < MMB_HOT_ENTRIES; i++)
         __atomic_store_n(&hot->magazine[i], 0, __ATOMIC_RELAXED);
+    hot->lookup_bytes = 0;
     hot->slot_base = 0;
     hot->cached_bytes = 0;
     hot->quick = NULL;

@@ -4,13 +4,15 @@
  *     pair                says in a word or two why this build's counts mean nothing, or nothing
  *     pair STRATEGY N     does N pairs; 77: this build does not have the strategy
  *     pair POINTERS N     N pairs of mmb_malloc and mmb_free_ptr, thread-local
- *     pair FIND N         N times mmb_allocation_find, the same */
+ *     pair FIND N         N times mmb_allocation_find, the same
+ * A strategy with SHARED: in front is that of a heap in shared memory. */
 #include <mmb.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define N_BYTES      ((size_t)64)
 #define N_NEIGHBOURS ((size_t)200)
@@ -84,10 +86,34 @@ static mmbStrategy strategy_of(const char *name)
     exit(EXIT_FAILURE);
 }
 
+#define SHARED "SHARED:"
+
+/* A segment that nobody else has; its name goes as soon as there is the heap. */
+static mmbError make_interface(mmbMemSpace *space, const char *strategy, uint64_t flags,
+                               mmbMemInterface **out)
+{
+    mmbMemInterfaceConfig config = MMB_MEMINTERFACE_CONFIG_DEFAULT;
+    bool is_shared = strncmp(strategy, SHARED, strlen(SHARED)) == 0;
+    char url[64];
+
+    config.flags = flags;
+    config.strategy = strategy_of(is_shared ? strategy + strlen(SHARED) : strategy);
+    if (!is_shared)
+        return mmb_create_interface(space, &config, out);
+    snprintf(url, sizeof url, "/mmb-pair-%ld", (long)getpid());
+    config.backend = MMB_BACKEND_SHM;
+    config.backend_opts.shm.url = url;
+    config.backend_opts.shm.bytes = (size_t)64 << 20;
+    config.backend_opts.shm.mode = MMB_SHM_CREATE;
+    mmbError error = mmb_create_interface(space, &config, out);
+    if (error == MMB_OK && mmb_shm_unlink(url) != MMB_OK)
+        fail("mmb_shm_unlink");
+    return error;
+}
+
 static mmbMemInterface *interface_of(const char *strategy, uint64_t flags)
 {
     mmbMemSpaceConfig space_config = MMB_MEMSPACE_CONFIG_DEFAULT;
-    mmbMemInterfaceConfig config = MMB_MEMINTERFACE_CONFIG_DEFAULT;
     mmbMemSpace *space;
     mmbMemInterface *interface;
 
@@ -95,11 +121,9 @@ static mmbMemInterface *interface_of(const char *strategy, uint64_t flags)
         fail("mmb_init");
     space_config.size_opts.action = MMB_SIZE_SET;
     space_config.size_opts.mem_size = (size_t)64 << 20;
-    config.strategy = strategy_of(strategy);
-    config.flags = flags;
     if (mmb_register_memory(MMB_DRAM, MMB_CPU, &space_config, &space) != MMB_OK)
         fail("mmb_register_memory");
-    mmbError error = mmb_create_interface(space, &config, &interface);
+    mmbError error = make_interface(space, strategy, flags, &interface);
     if (error == MMB_UNSUPPORTED)
         exit(EXIT_MISSING);
     if (error != MMB_OK)
