@@ -8,6 +8,7 @@
 #include "src/core/allocation.h"
 #include "src/core/place.h"
 #include "src/core/registry.h"
+#include "src/core/ticket.h"
 #include "src/core/trace.h"
 
 static void *address_of(const mmbAllocation *allocation)
@@ -45,7 +46,7 @@ void *mmb_calloc(mmbMemInterface *interface, size_t count, size_t n_bytes)
     if (mmb_allocate(total, interface, &record))
         return NULL;
     if (mmb_memset(record, 0, 0, total)) {
-        mmb_allocation_release(record, "calloc");
+        mmb_allocation_release(mmb_ticket_record(record), "calloc");
         return NULL;
     }
     return address_of(record);
