@@ -7,6 +7,7 @@
  * for the device. */
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include "layers/gpu/runtime.h"
 #include "src/base/checked.h"
@@ -32,9 +33,11 @@ mmbError mmb_gpu_fail(const struct mmb_gpu *gpu, int code, const char *what, siz
 {
     const struct mmb_gpu_runtime *runtime = gpu->runtime;
     mmbError error = runtime->is_exhausted(code) ? MMB_OUT_OF_MEMORY : MMB_ERROR;
-    char text[MMB_GPU_TEXT_BYTES];
-    return mmb_fail(error, "%s backend, device %d: %s of %zu B: %s", gpu->base.ops->name,
-                    gpu->device, what, n_bytes, runtime->error_text(code, text));
+    char text[MMB_GPU_TEXT_BYTES], size[32] = "";
+    if (n_bytes != 0)
+        snprintf(size, sizeof size, " of %zu B", n_bytes);
+    return mmb_fail(error, "%s backend, device %d: %s%s: %s", gpu->base.ops->name, gpu->device,
+                    what, size, runtime->error_text(code, text));
 }
 
 mmbError mmb_gpu_enter(struct mmb_gpu *gpu, uintptr_t *state)
@@ -104,6 +107,7 @@ mmbError mmb_gpu_open(const struct mmb_gpu_runtime *runtime, const struct mmb_ba
     gpu->device = device;
     gpu->stream = options.stream;
     gpu->mutex = (struct mmb_mutex)MMB_MUTEX_INIT;
+    gpu->pinned = (struct mmb_gpu_pinned)MMB_GPU_PINNED_INIT;
     mmb_list_init(&gpu->imports);
     int code = runtime->open(device, &gpu->context);
     if (code != 0) {
@@ -157,6 +161,7 @@ static mmbError make_range(struct mmb_gpu *gpu, size_t n_bytes, void **out)
 /* What a cookie leads to: the range as the runtime knows it. Alignment is had by asking for more.
  */
 struct range {
+    const struct mmb_gpu *owner;
     void *start;
     size_t n_bytes;
 };
@@ -178,6 +183,7 @@ static mmbError make_aligned(struct mmb_gpu *gpu, size_t n_bytes, size_t alignme
     if (!range)
         return mmb_fail(MMB_OUT_OF_MEMORY, "%s backend: no memory for its own data",
                         gpu->base.ops->name);
+    range->owner = gpu;
     mmbError error = fill_range(gpu, n_bytes, alignment, range);
     if (error != MMB_OK) {
         mmb_meta_free(range, sizeof *range);
@@ -197,6 +203,12 @@ void *mmb_gpu_range_start(const struct mmb_memory *memory, size_t *out_bytes)
     const struct range *range = (const struct range *)(uintptr_t)memory->cookie;
     *out_bytes = range->n_bytes;
     return range->start;
+}
+
+const struct mmb_gpu *mmb_gpu_owner(const struct mmb_memory *memory)
+{
+    const struct range *range = (const struct range *)(uintptr_t)memory->cookie;
+    return range ? range->owner : NULL;
 }
 
 /* Entered. */
@@ -223,28 +235,27 @@ mmbError mmb_gpu_map(struct mmb_backend *backend, size_t min_bytes, size_t want_
     return error;
 }
 
-/* Entered. */
+/* What the runtime has of it goes with the context; the mapping is ours. */
 static int end_range(struct mmb_gpu *gpu, const struct range *range)
 {
-    if (gpu->kind != MMB_GPU_SHARED)
-        return gpu->runtime->release(gpu->kind, range->start);
-    int code = gpu->runtime->unpin(range->start);
-    munmap(range->start, mmb_round_up(range->n_bytes, mmb_os_page_bytes()));
-    return code;
+    uintptr_t state;
+    bool is_shared = gpu->kind == MMB_GPU_SHARED;
+    int code = gpu->runtime->enter(gpu->device, gpu->context, &state);
+    if (code == 0) {
+        code = is_shared ? gpu->runtime->unpin(range->start)
+                         : gpu->runtime->release(gpu->kind, range->start);
+        gpu->runtime->leave(state);
+    }
+    if (is_shared)
+        munmap(range->start, mmb_round_up(range->n_bytes, mmb_os_page_bytes()));
+    return gpu->runtime->is_over(code) ? 0 : code;
 }
 
 mmbError mmb_gpu_unmap(struct mmb_backend *backend, const struct mmb_memory *memory)
 {
     struct mmb_gpu *gpu = mmb_gpu_of(backend);
     struct range *range = (struct range *)(uintptr_t)memory->cookie;
-    uintptr_t state;
-    int code = gpu->runtime->enter(gpu->device, gpu->context, &state);
-    if (code == 0) {
-        code = end_range(gpu, range);
-        gpu->runtime->leave(state);
-    }
+    int code = end_range(gpu, range);
     mmb_meta_free(range, sizeof *range);
-    if (code == 0 || gpu->runtime->is_over(code))
-        return MMB_OK;
-    return mmb_gpu_fail(gpu, code, "giving back", memory->n_bytes);
+    return code == 0 ? MMB_OK : mmb_gpu_fail(gpu, code, "giving back", memory->n_bytes);
 }

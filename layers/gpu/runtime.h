@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "layers/gpu/library.h"
+#include "layers/gpu/pinned.h"
 #include "src/base/list.h"
 #include "src/spi/backend.h"
 #include "src/spi/probe.h"
@@ -24,7 +25,8 @@ enum mmb_gpu_kind {
 /* One side of a rectangle of rows. */
 struct mmb_gpu_side {
     uintptr_t address;
-    bool is_host; /* of the host: pageable or pinned */
+    bool is_host;  /* of the host: pageable or pinned */
+    void *context; /* of the device that has it, as open gave it; NULL: it is not known */
     size_t row_pitch, slice_pitch;
 };
 
@@ -44,7 +46,8 @@ struct mmb_gpu_runtime {
     mmbError (*load)(size_t *out_n_devices);
     const char *(*error_text)(int code, char text[MMB_GPU_TEXT_BYTES]);
     bool (*is_exhausted)(int code);
-    /* The process is ending and the runtime has gone before: whatever it had is gone too. */
+    /* The process is ending and the runtime has gone before, or the program has destroyed the
+     * device's context: what there was of memory is gone with it. */
     bool (*is_over)(int code);
 
     /* Its PCI id and the bytes of its own memory, 0 where it has none but the host's. Makes no
@@ -90,11 +93,9 @@ struct mmb_gpu {
     int device;
     void *context;
     void *stream;
-    struct mmb_mutex mutex;  /* guards what follows; the runtime's locks are taken inside it */
-    struct mmb_list imports; /* ranges of other processes that are open (layers/gpu/ipc.c) */
-    void *stage;             /* pinned, for copies that are staged (layers/gpu/stage.c), or NULL */
-    size_t stage_bytes;
-    bool stage_is_taken;
+    struct mmb_mutex mutex;       /* guards imports; the runtime's locks are taken inside it */
+    struct mmb_list imports;      /* ranges of other processes that are open (layers/gpu/ipc.c) */
+    struct mmb_gpu_pinned pinned; /* for copies that are staged (layers/gpu/stage.c) */
 };
 
 static inline struct mmb_gpu *mmb_gpu_of(struct mmb_backend *backend)
@@ -144,6 +145,8 @@ extern const struct mmb_stream_ops mmb_gpu_stream;
 
 /* mmb_fail with the runtime's text. */
 mmbError mmb_gpu_fail(const struct mmb_gpu *gpu, int code, const char *what, size_t n_bytes);
+/* Whose range it is; NULL: the program's, that was wrapped. */
+const struct mmb_gpu *mmb_gpu_owner(const struct mmb_memory *memory);
 /* Where a range of ours began when the runtime gave it. */
 void *mmb_gpu_range_start(const struct mmb_memory *memory, size_t *out_bytes);
 void *mmb_gpu_stage_take(struct mmb_backend *backend, size_t n_bytes);

@@ -2,9 +2,19 @@
 #ifndef MMB_LAYERS_OPENCL_INSTANCE_H
 #define MMB_LAYERS_OPENCL_INSTANCE_H
 /* One open backend of OpenCL, for the two files that make one. */
+#include <sys/types.h>
+#include "layers/gpu/pinned.h"
 #include "layers/opencl/native.h"
 #include "src/spi/backend.h"
 #include "src/spi/stream.h"
+
+/* Pinned memory for copies that are staged (stage.c). Both objects are there while it is. */
+struct mmb_opencl_stage {
+    struct mmb_gpu_pinned pinned;
+    cl_mem buffer; /* mapped whole */
+    cl_command_queue queue;
+    pid_t process; /* that has mapped it */
+};
 
 struct mmb_opencl {
     struct mmb_backend base;
@@ -12,6 +22,7 @@ struct mmb_opencl {
     size_t max_bytes;     /* of one buffer */
     bool is_svm;          /* memory.address is a pointer of the device's, else a key */
     bool is_fine_grained; /* the host may touch it at any time */
+    struct mmb_opencl_stage stage;
 };
 
 static inline struct mmb_opencl *mmb_opencl_of(struct mmb_backend *backend)
@@ -34,6 +45,11 @@ static inline const struct mmb_opencl *mmb_opencl_owner(const struct mmb_memory 
 }
 
 extern const struct mmb_stream_ops mmb_opencl_stream;
+
+void *mmb_opencl_stage_take(struct mmb_backend *backend, size_t n_bytes);
+void mmb_opencl_stage_give(struct mmb_backend *backend, void *stage);
+/* Ends the staging memory. */
+void mmb_opencl_stage_close(struct mmb_opencl *instance);
 
 /* The blocking copies of the table (spi/backend.h), made of the queued ones. */
 mmbError mmb_opencl_copy_in(struct mmb_backend *backend, const struct mmb_memory *to,

@@ -57,6 +57,7 @@ static void describe(struct mmb_opencl *instance, const struct mmb_backend_ops *
 {
     cl_device_id device = instance->objects.device;
     instance->max_bytes = max_bytes(device);
+    instance->stage.pinned = (struct mmb_gpu_pinned)MMB_GPU_PINNED_INIT;
     instance->base = (struct mmb_backend){.ops = ops,
                                           .bounded = SIZE_MAX,
                                           .min_alignment = base_alignment(device),
@@ -90,6 +91,7 @@ static void close_backend(struct mmb_backend *backend)
     if (!backend)
         return;
     struct mmb_opencl *instance = mmb_opencl_of(backend);
+    mmb_opencl_stage_close(instance);
     mmb_opencl_objects_close(&instance->objects);
     mmb_meta_free(instance, sizeof *instance);
 }
@@ -114,9 +116,10 @@ static mmbError open_svm(const struct mmb_backend_request *request, struct mmb_b
                                   &can, NULL);
     if (code != CL_SUCCESS || can == 0) {
         close_backend(&instance->base);
-        return mmb_fail(MMB_UNSUPPORTED,
-                        "opencl backend: the device has no shared virtual memory: %s",
-                        mmb_opencl_error_text((char[MMB_OPENCL_TEXT_BYTES]){0}, code));
+        return mmb_fail(
+            MMB_UNSUPPORTED, "opencl backend: the device has no shared virtual memory: %s",
+            code == CL_SUCCESS ? "it says so"
+                               : mmb_opencl_error_text((char[MMB_OPENCL_TEXT_BYTES]){0}, code));
     }
     instance->is_svm = true;
     instance->is_fine_grained = can & CL_DEVICE_SVM_FINE_GRAIN_BUFFER;

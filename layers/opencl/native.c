@@ -4,6 +4,7 @@
  * work within one context only. A mutex of its own guards them; no other lock is taken inside it.
  *
  * The library is linked to the ICD loader, which loads no driver before its first call. */
+#define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include "layers/opencl/native.h"
 #include <stdio.h>
 #include "src/base/error.h"
@@ -13,6 +14,8 @@
 
 #define PLATFORMS_MAX 32u
 #define DEVICES_MAX   64u
+/* Fills, markers and barriers with lists came with it. */
+#define VERSION_MIN 120u
 
 /* ---- errors ---- */
 
@@ -28,16 +31,21 @@ static const struct {
     {CL_MEM_COPY_OVERLAP, "CL_MEM_COPY_OVERLAP"},
     {CL_MISALIGNED_SUB_BUFFER_OFFSET, "CL_MISALIGNED_SUB_BUFFER_OFFSET"},
     {CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST, "CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST"},
+    {CL_MAP_FAILURE, "CL_MAP_FAILURE"},
     {CL_INVALID_VALUE, "CL_INVALID_VALUE"},
+    {CL_INVALID_DEVICE_TYPE, "CL_INVALID_DEVICE_TYPE"},
     {CL_INVALID_PLATFORM, "CL_INVALID_PLATFORM"},
     {CL_INVALID_DEVICE, "CL_INVALID_DEVICE"},
     {CL_INVALID_CONTEXT, "CL_INVALID_CONTEXT"},
+    {CL_INVALID_QUEUE_PROPERTIES, "CL_INVALID_QUEUE_PROPERTIES"},
     {CL_INVALID_COMMAND_QUEUE, "CL_INVALID_COMMAND_QUEUE"},
+    {CL_INVALID_HOST_PTR, "CL_INVALID_HOST_PTR"},
     {CL_INVALID_MEM_OBJECT, "CL_INVALID_MEM_OBJECT"},
     {CL_INVALID_EVENT, "CL_INVALID_EVENT"},
     {CL_INVALID_EVENT_WAIT_LIST, "CL_INVALID_EVENT_WAIT_LIST"},
     {CL_INVALID_OPERATION, "CL_INVALID_OPERATION"},
     {CL_INVALID_BUFFER_SIZE, "CL_INVALID_BUFFER_SIZE"},
+    {CL_INVALID_PROPERTY, "CL_INVALID_PROPERTY"},
     {-1001, "CL_PLATFORM_NOT_FOUND_KHR"},
 };
 
@@ -216,6 +224,35 @@ static void unuse_own(cl_context context)
     mmb_mutex_unlock(&mutex);
 }
 
+/* ---- versions ---- */
+
+/* 120 of "OpenCL 1.2 something"; 0: the device says none. Functions of a later version than the
+ * driver has are not there behind the loader: calling one ends the program. */
+static unsigned int version_of(cl_device_id device)
+{
+    char text[128] = "";
+    unsigned int major = 0, minor = 0;
+    clGetDeviceInfo(device, CL_DEVICE_VERSION, sizeof text - 1, text, NULL);
+    return sscanf(text, "OpenCL %u.%u", &major, &minor) == 2 ? major * 100 + minor * 10 : 0;
+}
+
+static mmbError check_version(cl_device_id device)
+{
+    unsigned int version = version_of(device);
+    if (version >= VERSION_MIN)
+        return MMB_OK;
+    return mmb_fail(MMB_UNSUPPORTED,
+                    "opencl backend: the device has OpenCL %u.%u, and 1.2 is the least",
+                    version / 100, version % 100 / 10);
+}
+
+cl_command_queue mmb_opencl_new_queue(cl_context context, cl_device_id device, cl_int *out_code)
+{
+    if (version_of(device) < 200)
+        return clCreateCommandQueue(context, device, 0, out_code);
+    return clCreateCommandQueueWithProperties(context, device, NULL, out_code);
+}
+
 /* ---- the objects of an interface ---- */
 
 static mmbError fail_object(cl_int code, const char *what)
@@ -289,11 +326,10 @@ static mmbError take_queue(struct mmb_opencl_objects *objects)
         code = clRetainCommandQueue(objects->queue);
         return code == CL_SUCCESS ? MMB_OK : fail_object(code, "queue");
     }
-    objects->queue =
-        clCreateCommandQueueWithProperties(objects->context, objects->device, NULL, &code);
+    objects->queue = mmb_opencl_new_queue(objects->context, objects->device, &code);
     if (objects->queue)
         return MMB_OK;
-    return mmb_fail(MMB_UNSUPPORTED, "opencl backend: clCreateCommandQueueWithProperties: %s",
+    return mmb_fail(MMB_UNSUPPORTED, "opencl backend: clCreateCommandQueue: %s",
                     mmb_opencl_error_text((char[MMB_OPENCL_TEXT_BYTES]){0}, code));
 }
 
@@ -310,6 +346,8 @@ mmbError mmb_opencl_objects_open(const struct mmbOpenCLOptions *options, int num
 {
     struct mmb_opencl_objects objects = {options->context, options->queue, options->device, false};
     mmbError error = resolve(number, &objects);
+    if (error == MMB_OK)
+        error = check_version(objects.device);
     if (error == MMB_OK)
         error = take_context(&objects);
     if (error != MMB_OK)

@@ -31,9 +31,11 @@ struct mmb_opencl_objects {
 
 /* `number` of a GPU, counted over all platforms, wins over the options' device unless it is -1. The
  * options have been read. MMB_INVALID_ARG: they contradict each other, or an object is none;
- * MMB_UNSUPPORTED: there is no such device. */
+ * MMB_UNSUPPORTED: there is no such device, or its OpenCL is older than 1.2. */
 mmbError mmb_opencl_objects_open(const struct mmbOpenCLOptions *options, int number,
                                  struct mmb_opencl_objects *out);
+/* A queue in order. NULL: *out_code says why. */
+cl_command_queue mmb_opencl_new_queue(cl_context context, cl_device_id device, cl_int *out_code);
 void mmb_opencl_objects_close(struct mmb_opencl_objects *objects);
 
 #endif

@@ -16,14 +16,16 @@ static mmbError check(cl_int code, const char *what, size_t n_bytes)
 }
 
 /* What is queued happens in order here, so in a queue without order a barrier comes first. */
-static cl_command_queue begin(struct mmb_opencl *instance, void *stream)
+static cl_int begin(struct mmb_opencl *instance, void *stream, cl_command_queue *out_queue)
 {
     cl_command_queue queue = stream ? stream : instance->objects.queue;
     cl_command_queue_properties properties = 0;
-    clGetCommandQueueInfo(queue, CL_QUEUE_PROPERTIES, sizeof properties, &properties, NULL);
-    if (properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE)
-        clEnqueueBarrierWithWaitList(queue, 0, NULL, NULL);
-    return queue;
+    cl_int code =
+        clGetCommandQueueInfo(queue, CL_QUEUE_PROPERTIES, sizeof properties, &properties, NULL);
+    if (code == CL_SUCCESS && properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE)
+        code = clEnqueueBarrierWithWaitList(queue, 0, NULL, NULL);
+    *out_queue = queue;
+    return code;
 }
 
 static size_t offset_of(const struct mmb_stream_side *side, size_t row, size_t slice)
@@ -129,10 +131,12 @@ static mmbError stream_copy(struct mmb_backend *backend, void *stream,
                             const struct mmb_stream_box *box)
 {
     struct mmb_opencl *instance = mmb_opencl_of(backend);
-    cl_command_queue queue = begin(instance, stream);
+    cl_command_queue queue;
     struct rectangle to, from;
-    cl_int code = is_rectangle(instance, box, &to, &from) ? copy_rectangle(queue, box, &to, &from)
-                                                          : copy_rows(instance, queue, box);
+    cl_int code = begin(instance, stream, &queue);
+    if (code == CL_SUCCESS)
+        code = is_rectangle(instance, box, &to, &from) ? copy_rectangle(queue, box, &to, &from)
+                                                       : copy_rows(instance, queue, box);
     return check(code, "copy", box->row_bytes * box->n_rows * box->n_slices);
 }
 
@@ -140,9 +144,11 @@ static mmbError stream_set(struct mmb_backend *backend, void *stream,
                            const struct mmb_stream_side *to, int value, size_t n_bytes)
 {
     struct mmb_opencl *instance = mmb_opencl_of(backend);
-    cl_command_queue queue = begin(instance, stream);
+    cl_command_queue queue;
     unsigned char byte = (unsigned char)value;
-    cl_int code;
+    cl_int code = begin(instance, stream, &queue);
+    if (code != CL_SUCCESS)
+        return mmb_opencl_fail(code, "fill", n_bytes);
     if (instance->is_svm)
         code = clEnqueueSVMMemFill(queue, pointer_of(to) + to->offset, &byte, 1, n_bytes, 0, NULL,
                                    NULL);
@@ -220,6 +226,8 @@ const struct mmb_stream_ops mmb_opencl_stream = {
     .wait = stream_wait,
     .order = stream_order,
     .forget = stream_forget,
+    .stage_take = mmb_opencl_stage_take,
+    .stage_give = mmb_opencl_stage_give,
     .reaches = stream_reaches,
 };
 
