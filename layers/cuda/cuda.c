@@ -27,7 +27,7 @@ static bool is_exhausted(int code)
 
 static bool is_over(int code)
 {
-    return code == CUDA_ERROR_DEINITIALIZED;
+    return code == CUDA_ERROR_DEINITIALIZED || code == CUDA_ERROR_CONTEXT_IS_DESTROYED;
 }
 
 /* ---- devices and contexts ---- */
@@ -180,6 +180,34 @@ static void set_destination(CUDA_MEMCPY3D *native, const struct mmb_gpu_side *si
     native->dstPitch = side->row_pitch;
 }
 
+/* Between two devices the driver wants to be told both contexts. */
+static bool is_between_devices(const struct mmb_gpu_box *box)
+{
+    const struct mmb_gpu_side *to = &box->to, *from = &box->from;
+    return !to->is_host && !from->is_host && to->context && from->context &&
+           to->context != from->context;
+}
+
+static int copy_3d(const CUDA_MEMCPY3D *native, const struct mmb_gpu_box *box, void *stream)
+{
+    if (!is_between_devices(box))
+        return (int)mmb_cuda.p_cuMemcpy3DAsync(native, stream);
+    const CUDA_MEMCPY3D_PEER peer = {.srcMemoryType = native->srcMemoryType,
+                                     .srcDevice = native->srcDevice,
+                                     .srcContext = box->from.context,
+                                     .srcPitch = native->srcPitch,
+                                     .srcHeight = native->srcHeight,
+                                     .dstMemoryType = native->dstMemoryType,
+                                     .dstDevice = native->dstDevice,
+                                     .dstContext = box->to.context,
+                                     .dstPitch = native->dstPitch,
+                                     .dstHeight = native->dstHeight,
+                                     .WidthInBytes = native->WidthInBytes,
+                                     .Height = native->Height,
+                                     .Depth = native->Depth};
+    return (int)mmb_cuda.p_cuMemcpy3DPeerAsync(&peer, stream);
+}
+
 static int copy_rows(const struct mmb_gpu_box *box, size_t to, size_t from, void *stream)
 {
     CUresult code = CUDA_SUCCESS;
@@ -201,7 +229,7 @@ static int copy_slices(const struct mmb_gpu_box *box, void *stream)
         CUDA_MEMCPY3D native = {.WidthInBytes = box->row_bytes, .Height = box->n_rows, .Depth = 1};
         set_source(&native, &from);
         set_destination(&native, &to);
-        code = fits ? (int)mmb_cuda.p_cuMemcpy3DAsync(&native, stream)
+        code = fits ? copy_3d(&native, box, stream)
                     : copy_rows(box, slice * to.slice_pitch, slice * from.slice_pitch, stream);
     }
     return code;
@@ -224,7 +252,7 @@ static int copy_box(const struct mmb_gpu_box *box, void *stream)
                             .dstHeight = box->to.slice_pitch / box->to.row_pitch};
     set_source(&native, &box->from);
     set_destination(&native, &box->to);
-    return (int)mmb_cuda.p_cuMemcpy3DAsync(&native, stream);
+    return copy_3d(&native, box, stream);
 }
 
 static int set(void *to, int value, size_t n_bytes, void *stream)
@@ -238,7 +266,8 @@ static int finish(void *stream)
     return (int)mmb_cuda.p_cuStreamSynchronize(stream);
 }
 
-static int mark(void *stream, void **out_mark)
+/* Entered in the context of the stream. */
+static int mark_here(void *stream, void **out_mark)
 {
     CUevent event;
     CUresult code = mmb_cuda.p_cuEventCreate(&event, CU_EVENT_DISABLE_TIMING);
@@ -250,6 +279,23 @@ static int mark(void *stream, void **out_mark)
     else
         mmb_cuda.p_cuEventDestroy(event);
     return (int)code;
+}
+
+/* An event is recorded in streams of its own device only, and a stream that the program names may
+ * be that of the copy's other side. */
+static int mark(void *stream, void **out_mark)
+{
+    CUcontext context = NULL;
+    if (!stream)
+        return mark_here(stream, out_mark);
+    CUresult code = mmb_cuda.p_cuStreamGetCtx(stream, &context);
+    if (code == CUDA_SUCCESS)
+        code = mmb_cuda.p_cuCtxPushCurrent(context);
+    if (code != CUDA_SUCCESS)
+        return (int)code;
+    int marked = mark_here(stream, out_mark);
+    mmb_cuda.p_cuCtxPopCurrent(&context);
+    return marked;
 }
 
 static int query(void *event, bool *out_reached)

@@ -25,7 +25,7 @@ static int count(int *out_n_devices, const char **out_what)
 }
 
 static const struct mmb_gpu_symbol symbols[] = {
-#define SYMBOL(name) {MMB_GPU_EXPANDED(name), &mmb_cuda.p_##name},
+#define SYMBOL(name) {MMB_GPU_EXPANDED(name), &mmb_cuda.p_##name, false},
     MMB_CUDA_FUNCTIONS(SYMBOL)
 #undef SYMBOL
 };

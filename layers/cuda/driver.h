@@ -37,7 +37,9 @@
     X(cuIpcCloseMemHandle)                                                                         \
     X(cuMemcpyAsync)                                                                               \
     X(cuMemcpy3DAsync)                                                                             \
+    X(cuMemcpy3DPeerAsync)                                                                         \
     X(cuMemsetD8Async)                                                                             \
+    X(cuStreamGetCtx)                                                                              \
     X(cuStreamSynchronize)                                                                         \
     X(cuStreamWaitEvent)                                                                           \
     X(cuEventCreate)                                                                               \

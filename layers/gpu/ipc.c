@@ -92,6 +92,16 @@ static mmbError refuse(const struct mmb_gpu *gpu, int code, const struct mmb_ipc
                     gpu->base.ops->name, gpu->runtime->error_text(code, text));
 }
 
+/* Of one handle there can be exports that say different things, of which one may be right. */
+static mmbError check_size(const struct mmb_gpu *gpu, const struct import *import,
+                           const struct mmb_ipc_range *range)
+{
+    if (range->n_bytes <= import->n_bytes)
+        return MMB_OK;
+    return mmb_fail(MMB_CORRUPT, "%s backend: the other process's range has %zu B, not %zu",
+                    gpu->base.ops->name, import->n_bytes, (size_t)range->n_bytes);
+}
+
 /* Entered, mutex held. */
 static mmbError open_named(struct mmb_gpu *gpu, const struct mmb_ipc_range *range,
                            struct import **out)
@@ -107,9 +117,8 @@ static mmbError open_named(struct mmb_gpu *gpu, const struct mmb_ipc_range *rang
         code = gpu->runtime->measure(start, &import->n_bytes);
     if (code != 0)
         error = refuse(gpu, code, range);
-    else if (import->n_bytes < range->n_bytes)
-        error = mmb_fail(MMB_CORRUPT, "%s backend: the other process's range has %zu B, not %zu",
-                         gpu->base.ops->name, import->n_bytes, (size_t)range->n_bytes);
+    else
+        error = check_size(gpu, import, range);
     if (error != MMB_OK) {
         if (start)
             gpu->runtime->close_named(start);
@@ -129,7 +138,9 @@ static mmbError use(struct mmb_gpu *gpu, const struct mmb_ipc_range *range, uint
     mmbError error = MMB_OK;
     mmb_mutex_lock(&gpu->mutex);
     struct import *import = find_handle(gpu, range);
-    if (!import)
+    if (import)
+        error = check_size(gpu, import, range);
+    else
         error = open_named(gpu, range, &import);
     if (error == MMB_OK) {
         import->n_users++;

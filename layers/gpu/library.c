@@ -28,7 +28,7 @@ static bool find_all(struct mmb_gpu_library *library, void *handle)
     for (size_t i = 0; i < library->n_symbols; i++) {
         void *symbol = dlsym(handle, library->symbols[i].name);
         *(void **)library->symbols[i].out = symbol;
-        if (symbol)
+        if (symbol || library->symbols[i].is_optional)
             continue;
         snprintf(library->why, sizeof library->why, "%s has no %s: it is too old", file_of(library),
                  library->symbols[i].name);
@@ -52,17 +52,25 @@ static void count(struct mmb_gpu_library *library)
         library->n_devices = (size_t)n_devices;
 }
 
+/* The reason is the first file's. A file that the user named is tried alone. */
+static void *open_library(struct mmb_gpu_library *library)
+{
+    const char *file = file_of(library);
+    void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+    const char *why = handle ? NULL : dlerror();
+    snprintf(library->why, sizeof library->why, "%s", why ? why : "dlopen failed");
+    const char *const *others = file == library->file ? library->others : NULL;
+    for (; others && *others && !handle; others++)
+        handle = dlopen(*others, RTLD_NOW | RTLD_LOCAL);
+    return handle;
+}
+
 /* Mutex held. */
 static void try_once(struct mmb_gpu_library *library)
 {
     library->is_tried = true;
-    void *handle = dlopen(file_of(library), RTLD_NOW | RTLD_LOCAL);
-    if (!handle) {
-        const char *why = dlerror();
-        snprintf(library->why, sizeof library->why, "%s", why ? why : "dlopen failed");
-        return;
-    }
-    if (find_all(library, handle))
+    void *handle = open_library(library);
+    if (handle && find_all(library, handle))
         count(library);
 }
 

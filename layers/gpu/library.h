@@ -17,13 +17,15 @@ const char *mmb_gpu_text(char text[MMB_GPU_TEXT_BYTES], int code, const char *na
 
 struct mmb_gpu_symbol {
     const char *name;
-    void *out; /* a pointer to a function pointer */
+    void *out; /* a pointer to a function pointer; NULL there for an optional one that is missing */
+    bool is_optional;
 };
 
 struct mmb_gpu_library {
     const char *backend;  /* for details */
     const char *variable; /* of the environment, that names another file */
     const char *file;
+    const char *const *others; /* tried after `file`, ends with NULL; or NULL */
     const struct mmb_gpu_symbol *symbols;
     size_t n_symbols;
     /* Starts the runtime and counts its devices; 0 or the code of the call that *out_what names. */

@@ -20,7 +20,9 @@ static uintptr_t address_of(const struct mmb_stream_side *side)
 
 static struct mmb_gpu_side native_side(const struct mmb_stream_side *side)
 {
+    const struct mmb_gpu *owner = side->memory ? mmb_gpu_owner(side->memory) : NULL;
     return (struct mmb_gpu_side){.address = address_of(side),
+                                 .context = owner ? owner->context : NULL,
                                  .is_host = !side->memory || side->memory->host,
                                  .row_pitch = side->row_pitch,
                                  .slice_pitch = side->slice_pitch};
@@ -41,11 +43,17 @@ static int queue_box(const struct mmb_gpu *gpu, void *stream, const struct mmb_s
 
 /* ---- the table ---- */
 
-static mmbError end(struct mmb_gpu *gpu, uintptr_t state, int code, const char *what)
+static mmbError end_of(struct mmb_gpu *gpu, uintptr_t state, int code, const char *what,
+                       size_t n_bytes)
 {
-    mmbError error = code == 0 ? MMB_OK : mmb_gpu_fail(gpu, code, what, 0);
+    mmbError error = code == 0 ? MMB_OK : mmb_gpu_fail(gpu, code, what, n_bytes);
     gpu->runtime->leave(state);
     return error;
+}
+
+static mmbError end(struct mmb_gpu *gpu, uintptr_t state, int code, const char *what)
+{
+    return end_of(gpu, state, code, what, 0);
 }
 
 static mmbError stream_copy(struct mmb_backend *backend, void *stream,
@@ -56,7 +64,8 @@ static mmbError stream_copy(struct mmb_backend *backend, void *stream,
     mmbError error = mmb_gpu_enter(gpu, &state);
     if (error != MMB_OK)
         return error;
-    return end(gpu, state, queue_box(gpu, stream_of(gpu, stream), box), "a copy");
+    return end_of(gpu, state, queue_box(gpu, stream_of(gpu, stream), box), "a copy",
+                  box->row_bytes * box->n_rows * box->n_slices);
 }
 
 static mmbError stream_set(struct mmb_backend *backend, void *stream,
@@ -68,7 +77,7 @@ static mmbError stream_set(struct mmb_backend *backend, void *stream,
     if (error != MMB_OK)
         return error;
     int code = gpu->runtime->set((void *)address_of(to), value, n_bytes, stream_of(gpu, stream));
-    return end(gpu, state, code, "a fill");
+    return end_of(gpu, state, code, "a fill", n_bytes);
 }
 
 static mmbError stream_finish(struct mmb_backend *backend, void *stream)
@@ -121,6 +130,7 @@ static mmbError stream_order(struct mmb_backend *backend, void *mark, void *stre
     return end(gpu, state, gpu->runtime->order(stream, mark), "ordering a stream");
 }
 
+/* Where the context cannot be entered it is gone, and its events with it. */
 static void stream_forget(struct mmb_backend *backend, void *mark)
 {
     struct mmb_gpu *gpu = mmb_gpu_of(backend);

@@ -15,6 +15,9 @@ _Static_assert(sizeof(struct mmbHipOptions) == sizeof(struct mmb_gpu_options) &&
                        offsetof(struct mmb_gpu_options, stream),
                "both runtimes' options are read as one");
 
+/* What rows may be apart on any device: hipDeviceAttributeMaxPitch, whose number changed. */
+#define PITCH_MAX ((size_t)0x7fffffff)
+
 static bool is_exhausted(int code)
 {
     return code == hipErrorOutOfMemory;
@@ -22,7 +25,7 @@ static bool is_exhausted(int code)
 
 static bool is_over(int code)
 {
-    return code == hipErrorDeinitialized;
+    return code == hipErrorDeinitialized || code == hipErrorContextIsDestroyed;
 }
 
 /* ---- devices ---- */
@@ -31,9 +34,11 @@ static bool is_over(int code)
  * it is not asked for: what the runtime has, is taken. */
 static int describe(int device, char pci_id[MMB_PCI_ID_BYTES], size_t *out_bytes)
 {
+    bool had_no_error = mmb_hip_has_no_error();
     hipError_t code = mmb_hip.p_hipDeviceGetPCIBusId(pci_id, MMB_PCI_ID_BYTES, device);
     if (code == hipSuccess)
         code = mmb_hip.p_hipDeviceTotalMem(out_bytes, device);
+    mmb_hip_drop_error(had_no_error);
     return (int)code;
 }
 
@@ -50,22 +55,27 @@ static void close_device(int device, void *context)
     (void)context;
 }
 
+/* The state is the caller's device, and one bit: no error of his is waiting to be asked for. */
 static int enter(int device, void *context, uintptr_t *state)
 {
     int before = 0;
     (void)context;
+    bool had_no_error = mmb_hip_has_no_error();
     hipError_t code = mmb_hip.p_hipGetDevice(&before);
     if (code == hipSuccess && before != device)
         code = mmb_hip.p_hipSetDevice(device);
-    *state = (uintptr_t)before;
+    if (code != hipSuccess)
+        mmb_hip_drop_error(had_no_error);
+    *state = (uintptr_t)before << 1 | had_no_error;
     return (int)code;
 }
 
 static void leave(uintptr_t state)
 {
-    int now = -1;
-    if (mmb_hip.p_hipGetDevice(&now) != hipSuccess || now != (int)state)
-        (void)mmb_hip.p_hipSetDevice((int)state);
+    int now = -1, before = (int)(state >> 1);
+    if (mmb_hip.p_hipGetDevice(&now) != hipSuccess || now != before)
+        (void)mmb_hip.p_hipSetDevice(before);
+    mmb_hip_drop_error(state & 1);
 }
 
 /* ---- memory ---- */
@@ -146,15 +156,30 @@ static hipMemcpyKind kind_of(const struct mmb_gpu_box *box)
     return box->from.is_host ? hipMemcpyHostToDevice : hipMemcpyDeviceToDevice;
 }
 
+static hipError_t copy_rows(const struct mmb_gpu_box *box, uintptr_t to, uintptr_t from,
+                            void *stream)
+{
+    hipError_t code = hipSuccess;
+    for (size_t row = 0; row < box->n_rows && code == hipSuccess; row++)
+        code = mmb_hip.p_hipMemcpyAsync((void *)(to + row * box->to.row_pitch),
+                                        (const void *)(from + row * box->from.row_pitch),
+                                        box->row_bytes, hipMemcpyDefault, stream);
+    return code;
+}
+
 /* A command per slice. HIP's copies in three dimensions want arguments whose shape changed. */
 static int copy_box(const struct mmb_gpu_box *box, void *stream)
 {
+    bool fits = box->to.row_pitch <= PITCH_MAX && box->from.row_pitch <= PITCH_MAX;
     hipError_t code = hipSuccess;
-    for (size_t slice = 0; slice < box->n_slices && code == hipSuccess; slice++)
-        code = mmb_hip.p_hipMemcpy2DAsync(
-            (void *)(box->to.address + slice * box->to.slice_pitch), box->to.row_pitch,
-            (const void *)(box->from.address + slice * box->from.slice_pitch), box->from.row_pitch,
-            box->row_bytes, box->n_rows, kind_of(box), stream);
+    for (size_t slice = 0; slice < box->n_slices && code == hipSuccess; slice++) {
+        uintptr_t to = box->to.address + slice * box->to.slice_pitch;
+        uintptr_t from = box->from.address + slice * box->from.slice_pitch;
+        code = fits ? mmb_hip.p_hipMemcpy2DAsync((void *)to, box->to.row_pitch, (const void *)from,
+                                                 box->from.row_pitch, box->row_bytes, box->n_rows,
+                                                 kind_of(box), stream)
+                    : copy_rows(box, to, from, stream);
+    }
     return (int)code;
 }
 
@@ -168,7 +193,8 @@ static int finish(void *stream)
     return (int)mmb_hip.p_hipStreamSynchronize(stream);
 }
 
-static int mark(void *stream, void **out_mark)
+/* Entered, with the stream's device current. */
+static int mark_here(void *stream, void **out_mark)
 {
     hipEvent_t event;
     hipError_t code = mmb_hip.p_hipEventCreateWithFlags(&event, hipEventDisableTiming);
@@ -180,6 +206,23 @@ static int mark(void *stream, void **out_mark)
     else
         (void)mmb_hip.p_hipEventDestroy(event);
     return (int)code;
+}
+
+/* An event is recorded in streams of its own device only, and a stream that the program names may
+ * be that of the copy's other side. */
+static int mark(void *stream, void **out_mark)
+{
+    int here = 0, device = 0;
+    hipError_t code = mmb_hip.p_hipGetDevice(&here);
+    if (code != hipSuccess || !stream || !mmb_hip.p_hipStreamGetDevice ||
+        mmb_hip.p_hipStreamGetDevice(stream, &device) != hipSuccess || device == here)
+        return code != hipSuccess ? (int)code : mark_here(stream, out_mark);
+    code = mmb_hip.p_hipSetDevice(device);
+    if (code != hipSuccess)
+        return (int)code;
+    int marked = mark_here(stream, out_mark);
+    (void)mmb_hip.p_hipSetDevice(here);
+    return marked;
 }
 
 static int query(void *event, bool *out_reached)

@@ -16,6 +16,8 @@
     X(hipDeviceGetPCIBusId)                                                                        \
     X(hipDeviceTotalMem)                                                                           \
     X(hipGetDevice)                                                                                \
+    X(hipGetLastError)                                                                             \
+    X(hipPeekAtLastError)                                                                          \
     X(hipSetDevice)                                                                                \
     X(hipMallocManaged)                                                                            \
     X(hipFree)                                                                                     \
@@ -44,14 +46,20 @@ struct mmb_hip_runtime {
 #undef MMB_HIP_MEMBER
     /* Named apart: the header overloads it for C++. */
     hipError_t (*p_hipMalloc)(void **out, size_t n_bytes);
+    /* Newer than the oldest headers; NULL where the runtime has it not. */
+    hipError_t (*p_hipStreamGetDevice)(hipStream_t stream, int *out_device);
 };
 
 /* Valid after mmb_hip_load has given MMB_OK once. */
 extern struct mmb_hip_runtime mmb_hip;
 
-/* Loads the libamdhip64 of the headers' major version, or what MMB_HIP_LIBRARY names; the first
- * call decides. MMB_UNSUPPORTED. */
+/* Loads the libamdhip64 of the headers' major version, else of another, or what MMB_HIP_LIBRARY
+ * names; the first call decides. MMB_UNSUPPORTED. */
 mmbError mmb_hip_load(size_t *out_n_devices);
+/* HIP keeps the last error of a thread, which programs ask for after their kernels. Around calls of
+ * the library: one that is none of theirs is not left behind. */
+bool mmb_hip_has_no_error(void);
+void mmb_hip_drop_error(bool had_no_error);
 /* A device of it may be here (mmb_gpu_library_is_seen). */
 bool mmb_hip_is_seen(void);
 /* "hipErrorOutOfMemory (2): out of memory" */

@@ -20,14 +20,20 @@ static int count(int *out_n_devices, const char **out_what)
 }
 
 static const struct mmb_gpu_symbol symbols[] = {
-    {"acc_get_device_type", &mmb_openacc.get_device_type},
-    {"acc_get_num_devices", &mmb_openacc.get_num_devices},
-    {"acc_get_device_num", &mmb_openacc.get_device_num},
-    {"acc_set_device_num", &mmb_openacc.set_device_num},
-    {"acc_malloc", &mmb_openacc.allocate},
-    {"acc_free", &mmb_openacc.free},
-    {"acc_memcpy_to_device", &mmb_openacc.copy_in},
-    {"acc_memcpy_from_device", &mmb_openacc.copy_out},
+    {"acc_get_device_type", &mmb_openacc.get_device_type, false},
+    {"acc_get_num_devices", &mmb_openacc.get_num_devices, false},
+    {"acc_get_device_num", &mmb_openacc.get_device_num, false},
+    {"acc_set_device_num", &mmb_openacc.set_device_num, false},
+    {"acc_malloc", &mmb_openacc.allocate, false},
+    {"acc_free", &mmb_openacc.free, false},
+    {"acc_memcpy_to_device", &mmb_openacc.copy_in, false},
+    {"acc_memcpy_from_device", &mmb_openacc.copy_out, false},
+    {"acc_memcpy_to_device_async", &mmb_openacc.copy_in_async, true},
+    {"acc_memcpy_from_device_async", &mmb_openacc.copy_out_async, true},
+    {"acc_memcpy_device_async", &mmb_openacc.copy_inside_async, true},
+    {"acc_async_test", &mmb_openacc.test, true},
+    {"acc_wait", &mmb_openacc.wait, true},
+    {"acc_wait_async", &mmb_openacc.order, true},
 };
 
 static struct mmb_gpu_library library = {
@@ -44,4 +50,10 @@ static struct mmb_gpu_library library = {
 mmbError mmb_openacc_load(size_t *out_n_devices)
 {
     return mmb_gpu_library_load(&library, out_n_devices);
+}
+
+bool mmb_openacc_has_queues(void)
+{
+    return mmb_openacc.copy_in_async && mmb_openacc.copy_out_async && mmb_openacc.test &&
+           mmb_openacc.wait && mmb_openacc.order;
 }

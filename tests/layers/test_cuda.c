@@ -133,12 +133,38 @@ static void test_cuda_devices_copy_to_each_other(void)
     mmb_free(to);
 }
 
+/* Boxes, whose command wants to be told of both devices; one that comes out even and one that does
+ * not. */
+static void test_cuda_devices_copy_boxes_to_each_other(void)
+{
+    static const size_t zero[3] = {0, 0, 0}, dims[3] = {4, 5, 6};
+    static const size_t pitches[2][2] = {{80, 8}, {83, 8}};
+    mmbCudaOptions second = MMB_CUDA_OPTIONS_INIT;
+    second.device = 1;
+    mmbAllocation *from = new_object(new_interface(NULL), 1000);
+    mmbAllocation *to = new_object(new_interface(&second), 1000);
+    for (size_t i = 0; i < 2; i++) {
+        CU_ASSERT_EQUAL(mmb_memset(to, 0, 0, 1000), MMB_OK);
+        CU_ASSERT_EQUAL(mmb_memset(from, 0, 0x5b, 1000), MMB_OK);
+        mmbError error = mmb_copy_nd(to, zero, pitches[i], from, zero, pitches[i], 3, dims);
+        SUITE_CHECK(error == MMB_OK, "%zu: %s", pitches[i][0], mmb_error_detail());
+        const unsigned char *bytes = fake->bytes(mmb_device_ptr(to), 1000);
+        size_t n_set = 0;
+        for (size_t j = 0; j < 1000; j++)
+            n_set += bytes[j] == 0x5b;
+        SUITE_CHECK(n_set == 120 && bytes[3 * pitches[i][0] + 4 * 8 + 5] == 0x5b, "%zu: %zu B",
+                    pitches[i][0], n_set);
+    }
+    mmb_free(from);
+    mmb_free(to);
+}
+
 static void test_cuda_tells_what_the_driver_says(void)
 {
     mmbMemInterface *interface = new_interface(NULL);
     mmbAllocation *object = NULL;
-    /* More than one device has, less than both together, which is the layer's budget. */
-    CU_ASSERT_EQUAL(mmb_allocate((size_t)100 << 20, interface, &object), MMB_OUT_OF_MEMORY);
+    fake->fail(CUDA_ERROR_OUT_OF_MEMORY, 0);
+    CU_ASSERT_EQUAL(mmb_allocate((size_t)1 << 20, interface, &object), MMB_OUT_OF_MEMORY);
     CU_ASSERT_TRUE(detail_has("CUDA_ERROR_OUT_OF_MEMORY"));
     object = new_object(interface, 100);
     fake->fail(CUDA_ERROR_ILLEGAL_ADDRESS, 0);
@@ -183,6 +209,28 @@ static void test_cuda_survives_a_context_destroyed_under_it(void)
     CU_ASSERT_PTR_NULL(more);
     CU_ASSERT_EQUAL(mmb_free(object), MMB_OK);
     CU_ASSERT_EQUAL(mmb_destroy_interface(interface), MMB_OK);
+}
+
+/* A copy that was under way is told as failed; both of its objects can go, and so does the event.
+ */
+static void test_cuda_event_ends_with_its_context(void)
+{
+    CUresult (*reset)(CUdevice) = fakes_cuda_function("cuDevicePrimaryCtxReset_v2");
+    mmbAllocation *to = new_object(new_interface(NULL), 100);
+    mmbAllocation *from = new_object(host_interface(), 100);
+    mmbEvent *event = NULL;
+    bool done = false;
+    fake->hold(NULL);
+    CU_ASSERT_EQUAL(mmb_copy_async(to, from, &event), MMB_OK);
+    CU_ASSERT_EQUAL_FATAL(reset(0), CUDA_SUCCESS);
+    fake->let_go(NULL);
+    CU_ASSERT_EQUAL(mmb_event_query(event, &done), MMB_ERROR);
+    CU_ASSERT_TRUE(detail_has("CUDA_ERROR_CONTEXT_IS_DESTROYED"));
+    CU_ASSERT_EQUAL(mmb_event_wait(&event), MMB_ERROR);
+    CU_ASSERT_PTR_NULL(event);
+    CU_ASSERT_EQUAL(mmb_free(to), MMB_OK);
+    CU_ASSERT_EQUAL(mmb_free(from), MMB_OK);
+    CU_ASSERT_TRUE(fake->live_events() == 0 && fake->depth() == 0);
 }
 
 /* ---- streams ---- */
@@ -249,6 +297,35 @@ static void test_cuda_copies_on_a_stream_that_is_named(void)
     end_stream(stream);
     mmb_free(to);
     mmb_free(from);
+}
+
+/* The stream may be that of either side's device; an event is of one device. */
+static void test_cuda_copies_on_a_stream_of_the_sources_device(void)
+{
+    CUresult (*retain)(CUcontext *, CUdevice) = fakes_cuda_function("cuDevicePrimaryCtxRetain");
+    CUresult (*release)(CUdevice) = fakes_cuda_function("cuDevicePrimaryCtxRelease_v2");
+    CUresult (*push)(CUcontext) = fakes_cuda_function("cuCtxPushCurrent_v2");
+    CUresult (*pop)(CUcontext *) = fakes_cuda_function("cuCtxPopCurrent_v2");
+    CUcontext of_second = NULL;
+    mmbCudaOptions second = MMB_CUDA_OPTIONS_INIT;
+    second.device = 1;
+    mmbAllocation *from = new_object(new_interface(&second), 100);
+    mmbAllocation *to = new_object(new_interface(NULL), 100);
+    mmbEvent *event = NULL;
+    CU_ASSERT_EQUAL(mmb_memset(from, 0, 4, 100), MMB_OK);
+    CU_ASSERT_EQUAL_FATAL(retain(&of_second, 1), CUDA_SUCCESS);
+    CU_ASSERT_EQUAL_FATAL(push(of_second), CUDA_SUCCESS);
+    CUstream stream = new_stream();
+    pop(&of_second);
+    mmbError error = mmb_copy_1d_on(to, 0, from, 0, 100, stream, &event);
+    SUITE_CHECK(error == MMB_OK, "%s", mmb_error_detail());
+    CU_ASSERT_EQUAL(mmb_event_wait(&event), MMB_OK);
+    CU_ASSERT_EQUAL(*(char *)fake->bytes(mmb_device_ptr(to), 1), 4);
+    CU_ASSERT_EQUAL(fake->depth(), 0);
+    end_stream(stream);
+    release(1);
+    mmb_free(from);
+    mmb_free(to);
 }
 
 /* A second stream waits for the copy on the device, while the host goes on. */
@@ -334,8 +411,9 @@ static void test_cuda_refusal_to_order_is_told(void)
 MMB_SUITE_WITH(
     "layers/cuda", set_up, tear_down, T(test_cuda_refuses_a_device_that_is_not_there),
     T(test_cuda_options_of_a_space_are_copied), T(test_cuda_refuses_options_of_another_size),
-    T(test_cuda_devices_copy_to_each_other), T(test_cuda_tells_what_the_driver_says),
-    T(test_cuda_leaves_the_callers_context_current),
+    T(test_cuda_devices_copy_to_each_other), T(test_cuda_devices_copy_boxes_to_each_other),
+    T(test_cuda_event_ends_with_its_context), T(test_cuda_copies_on_a_stream_of_the_sources_device),
+    T(test_cuda_tells_what_the_driver_says), T(test_cuda_leaves_the_callers_context_current),
     T(test_cuda_survives_a_context_destroyed_under_it),
     T(test_cuda_copies_on_the_interfaces_stream), T(test_cuda_copies_on_a_stream_that_is_named),
     T(test_cuda_orders_a_stream_behind_a_copy), T(test_cuda_copy_without_event_ends_by_itself),

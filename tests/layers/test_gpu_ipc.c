@@ -224,6 +224,26 @@ static int import_damaged(struct exporter *exporter, const struct kind *kind)
     return 0;
 }
 
+/* The range is open here already, and the export that says more of it than it has is another. */
+static int import_more_than_there_is(struct exporter *exporter, const struct kind *kind)
+{
+    enum { BLOCK_BYTES_AT = 48, RANGE_BYTES_AT = 144 };
+    mmbMemInterface *interface = same_interface(kind);
+    mmbAllocation *block = NULL, *more = NULL;
+    uint64_t n_bytes, n_range;
+    EXPECT(mmb_ipc_import(exporter->buffer, exporter->n_bytes, interface, &block) == MMB_OK);
+    memcpy(&n_bytes, exporter->buffer + BLOCK_BYTES_AT, sizeof n_bytes);
+    memcpy(&n_range, exporter->buffer + RANGE_BYTES_AT, sizeof n_range);
+    EXPECT(n_bytes == N_BYTES && n_range >= N_BYTES);
+    n_bytes = n_range + 1;
+    n_range = 2 * n_bytes + ((uint64_t)1 << 30);
+    memcpy(exporter->buffer + BLOCK_BYTES_AT, &n_bytes, sizeof n_bytes);
+    memcpy(exporter->buffer + RANGE_BYTES_AT, &n_range, sizeof n_range);
+    EXPECT(mmb_ipc_import(exporter->buffer, exporter->n_bytes, interface, &more) == MMB_CORRUPT);
+    EXPECT(!more && mmb_free(block) == MMB_OK);
+    return 0;
+}
+
 /* covers: mmb_ipc_import MMB_ERROR MMB_OUT_OF_MEMORY */
 static int import_past_failures(struct exporter *exporter, const struct kind *kind)
 {
@@ -300,6 +320,11 @@ static void test_ipc_takes_damage_for_nothing_else(void)
     each(import_damaged);
 }
 
+static void test_ipc_believes_no_second_export(void)
+{
+    each(import_more_than_there_is);
+}
+
 static void test_ipc_tells_what_the_runtime_says(void)
 {
     each(import_past_failures);
@@ -354,4 +379,4 @@ MMB_SUITE_WITH("layers/gpu_ipc", fakes_use, NULL,
                T(test_ipc_a_device_block_is_another_processs_too),
                T(test_ipc_ranges_go_with_the_library), T(test_ipc_refuses_what_is_elsewhere),
                T(test_ipc_takes_damage_for_nothing_else), T(test_ipc_tells_what_the_runtime_says),
-               T(test_ipc_exports_device_memory_alone))
+               T(test_ipc_believes_no_second_export), T(test_ipc_exports_device_memory_alone))

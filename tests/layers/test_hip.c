@@ -103,7 +103,72 @@ static void test_hip_leaves_the_callers_device_current(void)
     CU_ASSERT_EQUAL(set(0), 0);
 }
 
+/* A program asks for the last error after its kernels, and means theirs. */
+static void test_hip_leaves_no_error_behind(void)
+{
+    if (!has_hip())
+        return;
+    int (*take_last)(void) = NULL, (*set)(int) = NULL;
+    *(void **)&take_last = hip_function("hipGetLastError");
+    *(void **)&set = hip_function("hipSetDevice");
+    mmbMemInterface *interface = NULL, *host = NULL;
+    mmbAllocation *object = NULL, *from = NULL, *more = NULL;
+    mmbEvent *event = NULL;
+    bool done = true;
+    CU_ASSERT_EQUAL_FATAL(open_interface(0, &interface), MMB_OK);
+    CU_ASSERT_EQUAL_FATAL(mmb_get_interface(MMB_DRAM, MMB_CPU, &host), MMB_OK);
+    CU_ASSERT_EQUAL_FATAL(mmb_allocate(100, interface, &object), MMB_OK);
+    CU_ASSERT_EQUAL_FATAL(mmb_allocate(100, host, &from), MMB_OK);
+    (void)take_last();
+    fakes_cuda()->hold(NULL);
+    CU_ASSERT_EQUAL(mmb_copy_async(object, from, &event), MMB_OK);
+    CU_ASSERT_TRUE(mmb_event_query(event, &done) == MMB_OK && !done);
+    CU_ASSERT_EQUAL(take_last(), 0);
+    fakes_cuda()->let_go(NULL);
+    CU_ASSERT_EQUAL(mmb_event_wait(&event), MMB_OK);
+    fakes_cuda()->fail(2, 0); /* out of memory */
+    CU_ASSERT_EQUAL(mmb_allocate(1000, interface, &more), MMB_OUT_OF_MEMORY);
+    CU_ASSERT_EQUAL(take_last(), 0);
+    CU_ASSERT_NOT_EQUAL(set(99), 0);
+    CU_ASSERT_EQUAL(mmb_memset(object, 0, 1, 100), MMB_OK);
+    CU_ASSERT_NOT_EQUAL(take_last(), 0);
+    CU_ASSERT_EQUAL(mmb_free(object), MMB_OK);
+    CU_ASSERT_EQUAL(mmb_free(from), MMB_OK);
+}
+
+static void test_hip_copies_on_a_stream_of_the_sources_device(void)
+{
+    if (!has_hip())
+        return;
+    int (*create)(void **, unsigned int) = NULL, (*destroy)(void *) = NULL;
+    int (*push)(void *) = NULL, (*pop)(void **) = NULL, (*retain)(void **, int) = NULL;
+    *(void **)&create = fakes_cuda_function("cuStreamCreate");
+    *(void **)&destroy = fakes_cuda_function("cuStreamDestroy_v2");
+    *(void **)&retain = fakes_cuda_function("cuDevicePrimaryCtxRetain");
+    *(void **)&push = fakes_cuda_function("cuCtxPushCurrent_v2");
+    *(void **)&pop = fakes_cuda_function("cuCtxPopCurrent_v2");
+    mmbMemInterface *interfaces[2] = {NULL, NULL};
+    mmbAllocation *objects[2] = {NULL, NULL};
+    mmbEvent *event = NULL;
+    void *context = NULL, *stream = NULL;
+    for (int i = 0; i < 2; i++) {
+        CU_ASSERT_EQUAL_FATAL(open_interface(i, &interfaces[i]), MMB_OK);
+        CU_ASSERT_EQUAL_FATAL(mmb_allocate(100, interfaces[i], &objects[i]), MMB_OK);
+        CU_ASSERT_EQUAL(mmb_memset(objects[i], 0, i, 100), MMB_OK);
+    }
+    CU_ASSERT_TRUE_FATAL(retain(&context, 1) == 0 && push(context) == 0);
+    CU_ASSERT_EQUAL_FATAL(create(&stream, 0), 0);
+    pop(&context);
+    mmbError error = mmb_copy_1d_on(objects[0], 0, objects[1], 0, 100, stream, &event);
+    SUITE_CHECK(error == MMB_OK, "%s", mmb_error_detail());
+    CU_ASSERT_EQUAL(mmb_event_wait(&event), MMB_OK);
+    CU_ASSERT_EQUAL(*(char *)fakes_cuda()->bytes(mmb_device_ptr(objects[0]), 1), 1);
+    destroy(stream);
+    CU_ASSERT_TRUE(mmb_free(objects[0]) == MMB_OK && mmb_free(objects[1]) == MMB_OK);
+}
+
 /* The one that destroys a context comes last: the runtime holds it for the life of the process. */
 MMB_SUITE_WITH("layers/hip", set_up, tear_down, T(test_hip_refuses_a_device_that_is_not_there),
-               T(test_hip_leaves_the_callers_device_current),
+               T(test_hip_leaves_the_callers_device_current), T(test_hip_leaves_no_error_behind),
+               T(test_hip_copies_on_a_stream_of_the_sources_device),
                T(test_hip_survives_a_context_destroyed_under_it))

@@ -152,9 +152,14 @@ static bool use_three_devices(void)
     if (!has_runtime())
         return false;
     real = mmb_openacc;
-    mmb_openacc = (struct mmb_openacc_runtime){
-        get_device_type, get_num_devices, get_device_num, set_device_num,
-        allocate,        take_back,       copy,           copy};
+    mmb_openacc = (struct mmb_openacc_runtime){.get_device_type = get_device_type,
+                                               .get_num_devices = get_num_devices,
+                                               .get_device_num = get_device_num,
+                                               .set_device_num = set_device_num,
+                                               .allocate = allocate,
+                                               .free = take_back,
+                                               .copy_in = copy,
+                                               .copy_out = copy};
     set_device_num(1, KIND);
     n_fatal = 0;
     return true;
@@ -175,7 +180,7 @@ static mmbError open_device(int number, struct mmb_backend **out)
 /* The caller has device 0 of kind 7 current in all calls but the opening. */
 static void check_calls(struct mmb_backend *backend, int number)
 {
-    const struct mmb_backend_ops *ops = &mmb_openacc_backend;
+    const struct mmb_backend_ops *ops = backend->ops;
     struct mmb_memory memory;
     char bytes[10] = "";
     set_device_num(0, KIND);
@@ -207,7 +212,7 @@ static void test_openacc_leaves_the_callers_device_current(void)
         set_device_num(1, KIND);
         CU_ASSERT_EQUAL_FATAL(open_device(wishes[i], &backend), MMB_OK);
         check_calls(backend, numbers[i]);
-        mmb_openacc_backend.close(backend);
+        backend->ops->close(backend);
     }
     CU_ASSERT_EQUAL(n_fatal, 0);
     mmb_openacc = real;

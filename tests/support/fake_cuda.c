@@ -4,7 +4,8 @@
  * itself reaches the bytes through a second mapping. Streams are queues that tests can hold. Owns
  * everything it gives; one mutex guards all.
  *
- * MMB_FAKE_CUDA_DEVICES (2) and MMB_FAKE_CUDA_BYTES (64 MiB, of each device) say what there is. */
+ * MMB_FAKE_CUDA_DEVICES (2) and MMB_FAKE_CUDA_BYTES (64 MiB; with commas: of each device, the last
+ * number of all that follow) say what there is. */
 #include "tests/support/fake_cuda.h"
 #include "tests/support/fake_cuda_parts.h"
 #include <cuda.h>
@@ -29,7 +30,7 @@ pthread_mutex_t fake_cuda_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct CUctx_st contexts[DEVICES_MAX];
 struct fake_cuda_range *fake_cuda_ranges;
 static int n_devices;
-static size_t device_bytes;
+static size_t device_bytes[DEVICES_MAX];
 static size_t n_pageable;
 static int fail_code, fail_after = -1;
 static __thread CUcontext stack[DEPTH_MAX];
@@ -43,12 +44,24 @@ static size_t number_of(const char *name, size_t otherwise)
     return text && *text ? (size_t)strtoull(text, NULL, 10) : otherwise;
 }
 
+static void read_bytes(const char *text)
+{
+    size_t n_bytes = (size_t)64 << 20;
+    for (size_t i = 0; i < DEVICES_MAX; i++) {
+        char *end = NULL;
+        if (text && *text)
+            n_bytes = (size_t)strtoull(text, &end, 10);
+        device_bytes[i] = n_bytes;
+        text = end && *end == ',' ? end + 1 : NULL;
+    }
+}
+
 EXPORT CUresult cuInit(unsigned int flags)
 {
     if (flags != 0)
         return CUDA_ERROR_INVALID_VALUE;
     n_devices = (int)number_of("MMB_FAKE_CUDA_DEVICES", 2);
-    device_bytes = number_of("MMB_FAKE_CUDA_BYTES", (size_t)64 << 20);
+    read_bytes(getenv("MMB_FAKE_CUDA_BYTES"));
     return n_devices > 0 && n_devices <= DEVICES_MAX ? CUDA_SUCCESS : CUDA_ERROR_NO_DEVICE;
 }
 
@@ -85,8 +98,7 @@ EXPORT CUresult cuDeviceGet(CUdevice *out, int number)
 
 EXPORT CUresult cuDeviceTotalMem(size_t *out, CUdevice device)
 {
-    (void)device;
-    *out = device_bytes;
+    *out = device_bytes[device];
     return CUDA_SUCCESS;
 }
 
@@ -175,9 +187,19 @@ CUresult fake_cuda_begin(void)
     return CUDA_SUCCESS;
 }
 
+CUcontext fake_cuda_current(void)
+{
+    return depth > 0 ? stack[depth - 1] : &contexts[0];
+}
+
+int fake_cuda_number(CUcontext context)
+{
+    return (int)(context - contexts);
+}
+
 int fake_cuda_device(void)
 {
-    return (int)(stack[depth - 1] - contexts);
+    return fake_cuda_number(fake_cuda_current());
 }
 
 /* ---- memory ---- */
@@ -242,7 +264,7 @@ static CUresult make(enum fake_cuda_kind kind, size_t n_bytes, void **out)
     if (n_bytes == 0)
         return CUDA_ERROR_INVALID_VALUE;
     if (n_bytes > SIZE_MAX / 2 ||
-        (kind == FAKE_CUDA_DEVICE && n_bytes > device_bytes - contexts[context - contexts].n_used))
+        (kind == FAKE_CUDA_DEVICE && n_bytes > device_bytes[context - contexts] - context->n_used))
         return CUDA_ERROR_OUT_OF_MEMORY;
     struct fake_cuda_range *range = calloc(1, sizeof *range);
     *range = (struct fake_cuda_range){.kind = kind,
@@ -357,6 +379,7 @@ EXPORT CUresult cuDevicePrimaryCtxReset(CUdevice device)
         else
             at = &(*at)->next;
     }
+    fake_cuda_drop_context(&contexts[device]);
     contexts[device].is_destroyed = true;
     pthread_mutex_unlock(&fake_cuda_mutex);
     return CUDA_SUCCESS;

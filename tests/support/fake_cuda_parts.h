@@ -49,8 +49,12 @@ bool fake_cuda_map(struct fake_cuda_range *range, int file, off_t offset);
 /* The same out of its device's file, and the end of it there. */
 bool fake_cuda_file_map(struct fake_cuda_range *range);
 void fake_cuda_file_end(const struct fake_cuda_range *range);
-/* Of the context that is current. */
+/* The context that is current, device 0's where none is; and its device. */
+CUcontext fake_cuda_current(void);
 int fake_cuda_device(void);
+int fake_cuda_number(CUcontext context);
+/* Mutex held. What a context has of work and events goes with it. */
+void fake_cuda_drop_context(CUcontext context);
 
 /* Takes the mutex. */
 void fake_cuda_set_held(CUstream stream, bool is_held);

@@ -7,14 +7,17 @@
 #include <string.h>
 #include "tests/support/fake_cuda_parts.h"
 
-/* Freed when neither the program nor queued work has it. */
+/* Freed when neither the program nor queued work has it, and with its context. */
 struct CUevent_st {
+    struct CUevent_st *next;
+    CUcontext context;
     unsigned int n_pending; /* records that are queued */
     unsigned int n_users;
 };
 
 struct work {
     struct work *next;
+    CUcontext context; /* that was current */
     enum { COPY, FILL, RECORD, WAIT } what;
     CUDA_MEMCPY3D copy;
     char *to;
@@ -25,17 +28,21 @@ struct work {
 
 struct CUstream_st {
     struct CUstream_st *next;
+    CUcontext context; /* NULL: the default stream, which is any context's */
     struct work *first, **last;
     bool is_held;
 };
 
 static pthread_cond_t progress = PTHREAD_COND_INITIALIZER;
 static struct CUstream_st default_stream = {.last = &default_stream.first};
-static size_t n_events;
+static struct CUevent_st *events; /* of the program */
 
 size_t fake_cuda_events(void)
 {
-    return n_events;
+    size_t n = 0;
+    for (const struct CUevent_st *event = events; event; event = event->next)
+        n++;
+    return n;
 }
 
 static CUstream stream_of(CUstream stream)
@@ -47,6 +54,21 @@ static void leave_event(CUevent event)
 {
     if (--event->n_users == 0)
         free(event);
+}
+
+static void end_event(CUevent event)
+{
+    for (struct CUevent_st **at = &events; *at; at = &(*at)->next)
+        if (*at == event) {
+            *at = event->next;
+            break;
+        }
+    leave_event(event);
+}
+
+static CUcontext context_of(CUstream stream)
+{
+    return stream && stream->context ? stream->context : fake_cuda_current();
 }
 
 static void run(struct work *work)
@@ -90,11 +112,43 @@ static void enqueue(CUstream stream, const struct work *work)
     struct work *queued = malloc(sizeof *queued);
     *queued = *work;
     queued->next = NULL;
+    queued->context = fake_cuda_current();
     if (queued->event)
         queued->event->n_users++;
     stream = stream_of(stream);
     *stream->last = queued;
     stream->last = &queued->next;
+    drain();
+}
+
+static void drop_work(CUstream stream, CUcontext context)
+{
+    struct work **at = &stream->first;
+    while (*at) {
+        struct work *work = *at;
+        if (work->context != context) {
+            at = &work->next;
+            continue;
+        }
+        *at = work->next;
+        if (work->what == RECORD)
+            work->event->n_pending--;
+        if (work->event)
+            leave_event(work->event);
+        free(work);
+    }
+    stream->last = at;
+}
+
+void fake_cuda_drop_context(CUcontext context)
+{
+    for (CUstream stream = &default_stream; stream; stream = stream->next)
+        drop_work(stream, context);
+    for (struct CUevent_st *event = events, *next; event; event = next) {
+        next = event->next;
+        if (event->context == context)
+            end_event(event);
+    }
     drain();
 }
 
@@ -147,6 +201,17 @@ EXPORT CUresult cuMemcpyAsync(CUdeviceptr to, CUdeviceptr from, size_t n_bytes, 
     return copy_box(&copy, stream);
 }
 
+/* -1: no device's. */
+static int device_of(const void *address)
+{
+    pthread_mutex_lock(&fake_cuda_mutex);
+    const struct fake_cuda_range *range = *fake_cuda_find(address);
+    int device = range && range->kind == FAKE_CUDA_DEVICE ? range->device : -1;
+    pthread_mutex_unlock(&fake_cuda_mutex);
+    return device;
+}
+
+/* The driver takes addresses of two devices at once in the call below only. */
 EXPORT CUresult cuMemcpy3DAsync(const CUDA_MEMCPY3D *asked, CUstream stream)
 {
     CUDA_MEMCPY3D copy = *asked;
@@ -155,11 +220,34 @@ EXPORT CUresult cuMemcpy3DAsync(const CUDA_MEMCPY3D *asked, CUstream stream)
          (copy.srcPitch < copy.WidthInBytes || copy.dstPitch < copy.WidthInBytes)) ||
         (copy.Depth > 1 && (copy.srcHeight < copy.Height || copy.dstHeight < copy.Height)))
         return CUDA_ERROR_INVALID_VALUE;
-    if (copy.dstMemoryType == CU_MEMORYTYPE_DEVICE)
+    if (copy.dstMemoryType != CU_MEMORYTYPE_HOST)
         copy.dstHost = (void *)(uintptr_t)copy.dstDevice;
-    if (copy.srcMemoryType == CU_MEMORYTYPE_DEVICE)
+    if (copy.srcMemoryType != CU_MEMORYTYPE_HOST)
         copy.srcHost = (const void *)(uintptr_t)copy.srcDevice;
+    if (copy.dstMemoryType == CU_MEMORYTYPE_DEVICE && copy.srcMemoryType == CU_MEMORYTYPE_DEVICE &&
+        device_of(copy.dstHost) != device_of(copy.srcHost))
+        return CUDA_ERROR_INVALID_VALUE;
     return copy_box(&copy, stream);
+}
+
+EXPORT CUresult cuMemcpy3DPeerAsync(const CUDA_MEMCPY3D_PEER *asked, CUstream stream)
+{
+    const CUDA_MEMCPY3D copy = {.srcMemoryType = CU_MEMORYTYPE_UNIFIED,
+                                .srcDevice = asked->srcDevice,
+                                .srcPitch = asked->srcPitch,
+                                .srcHeight = asked->srcHeight,
+                                .dstMemoryType = CU_MEMORYTYPE_UNIFIED,
+                                .dstDevice = asked->dstDevice,
+                                .dstPitch = asked->dstPitch,
+                                .dstHeight = asked->dstHeight,
+                                .WidthInBytes = asked->WidthInBytes,
+                                .Height = asked->Height,
+                                .Depth = asked->Depth};
+    if (fake_cuda_number(asked->srcContext) !=
+            device_of((const void *)(uintptr_t)asked->srcDevice) ||
+        fake_cuda_number(asked->dstContext) != device_of((const void *)(uintptr_t)asked->dstDevice))
+        return CUDA_ERROR_INVALID_CONTEXT;
+    return cuMemcpy3DAsync(&copy, stream);
 }
 
 EXPORT CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t n_bytes,
@@ -181,6 +269,7 @@ EXPORT CUresult cuStreamCreate(CUstream *out, unsigned int flags)
 {
     (void)flags;
     CUstream stream = calloc(1, sizeof *stream);
+    stream->context = fake_cuda_current();
     stream->last = &stream->first;
     pthread_mutex_lock(&fake_cuda_mutex);
     stream->next = default_stream.next;
@@ -202,6 +291,12 @@ EXPORT CUresult cuStreamDestroy(CUstream stream)
         }
     pthread_mutex_unlock(&fake_cuda_mutex);
     free(stream);
+    return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuStreamGetCtx(CUstream stream, CUcontext *out)
+{
+    *out = context_of(stream);
     return CUDA_SUCCESS;
 }
 
@@ -229,7 +324,9 @@ EXPORT CUresult cuEventCreate(CUevent *out, unsigned int flags)
     if (code == CUDA_SUCCESS) {
         *out = calloc(1, sizeof **out);
         (*out)->n_users = 1;
-        n_events++;
+        (*out)->context = fake_cuda_current();
+        (*out)->next = events;
+        events = *out;
     }
     pthread_mutex_unlock(&fake_cuda_mutex);
     return code;
@@ -238,8 +335,7 @@ EXPORT CUresult cuEventCreate(CUevent *out, unsigned int flags)
 EXPORT CUresult cuEventDestroy(CUevent event)
 {
     pthread_mutex_lock(&fake_cuda_mutex);
-    n_events--;
-    leave_event(event);
+    end_event(event);
     pthread_mutex_unlock(&fake_cuda_mutex);
     return CUDA_SUCCESS;
 }
@@ -248,6 +344,8 @@ EXPORT CUresult cuEventRecord(CUevent event, CUstream stream)
 {
     pthread_mutex_lock(&fake_cuda_mutex);
     CUresult code = fake_cuda_begin();
+    if (code == CUDA_SUCCESS && event->context != context_of(stream))
+        code = CUDA_ERROR_INVALID_HANDLE;
     if (code == CUDA_SUCCESS) {
         event->n_pending++;
         enqueue(stream, &(struct work){.what = RECORD, .event = event});

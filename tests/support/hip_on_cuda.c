@@ -38,6 +38,7 @@
     X(cuMemcpyAsync)                                                                               \
     X(cuMemcpy3DAsync)                                                                             \
     X(cuMemsetD8Async)                                                                             \
+    X(cuStreamGetCtx)                                                                              \
     X(cuStreamSynchronize)                                                                         \
     X(cuStreamWaitEvent)                                                                           \
     X(cuEventCreate)                                                                               \
@@ -52,6 +53,10 @@ FUNCTIONS(MEMBER)
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int n_devices;
 static __thread int current;
+/* Each thread's last error, by a key: gcc 12's leak checker stumbles over a second thread-local
+ * variable of a module. */
+static pthread_key_t last_key;
+static pthread_once_t last_once = PTHREAD_ONCE_INIT;
 
 static void load(void)
 {
@@ -69,7 +74,7 @@ static void load(void)
         n_devices = DEVICES_MAX;
 }
 
-static hipError_t of(CUresult code)
+static hipError_t translate(CUresult code)
 {
     switch (code) {
     case CUDA_SUCCESS:
@@ -93,6 +98,43 @@ static hipError_t of(CUresult code)
     default:
         return hipErrorUnknown;
     }
+}
+
+static void make_key(void)
+{
+    pthread_key_create(&last_key, NULL);
+}
+
+static void set_last(hipError_t code)
+{
+    pthread_once(&last_once, make_key);
+    pthread_setspecific(last_key, (void *)(uintptr_t)code);
+}
+
+/* What is not success is the thread's last error, "not ready" too. */
+static hipError_t told(hipError_t code)
+{
+    if (code != hipSuccess)
+        set_last(code);
+    return code;
+}
+
+static hipError_t of(CUresult code)
+{
+    return told(translate(code));
+}
+
+EXPORT hipError_t hipPeekAtLastError(void)
+{
+    pthread_once(&last_once, make_key);
+    return (hipError_t)(uintptr_t)pthread_getspecific(last_key);
+}
+
+EXPORT hipError_t hipGetLastError(void)
+{
+    hipError_t code = hipPeekAtLastError();
+    set_last(hipSuccess);
+    return code;
 }
 
 /* The primary contexts of the devices that were used, held for good, as the CUDA runtime does. */
@@ -134,7 +176,7 @@ EXPORT hipError_t hipGetDeviceCount(int *out)
 {
     pthread_once(&once, load);
     *out = n_devices;
-    return n_devices > 0 ? hipSuccess : hipErrorNoDevice;
+    return told(n_devices > 0 ? hipSuccess : hipErrorNoDevice);
 }
 
 EXPORT const char *hipGetErrorName(hipError_t code)
@@ -175,7 +217,7 @@ EXPORT hipError_t hipGetDevice(int *out)
 EXPORT hipError_t hipSetDevice(int device)
 {
     if (device < 0 || device >= n_devices)
-        return hipErrorInvalidDevice;
+        return told(hipErrorInvalidDevice);
     current = device;
     return hipSuccess;
 }
@@ -256,18 +298,18 @@ EXPORT hipError_t hipMemcpy2DAsync(void *to, size_t to_pitch, const void *from, 
 {
     bool from_host = kind == hipMemcpyHostToDevice || kind == hipMemcpyHostToHost;
     bool to_host = kind == hipMemcpyDeviceToHost || kind == hipMemcpyHostToHost;
-    const CUDA_MEMCPY3D box = {.srcMemoryType =
-                                   from_host ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE,
-                               .srcHost = from,
-                               .srcDevice = (CUdeviceptr)(uintptr_t)from,
-                               .srcPitch = from_pitch,
-                               .dstMemoryType = to_host ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE,
-                               .dstHost = to,
-                               .dstDevice = (CUdeviceptr)(uintptr_t)to,
-                               .dstPitch = to_pitch,
-                               .WidthInBytes = width,
-                               .Height = height,
-                               .Depth = 1};
+    const CUDA_MEMCPY3D box = {
+        .srcMemoryType = from_host ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_UNIFIED,
+        .srcHost = from,
+        .srcDevice = (CUdeviceptr)(uintptr_t)from,
+        .srcPitch = from_pitch,
+        .dstMemoryType = to_host ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_UNIFIED,
+        .dstHost = to,
+        .dstDevice = (CUdeviceptr)(uintptr_t)to,
+        .dstPitch = to_pitch,
+        .WidthInBytes = width,
+        .Height = height,
+        .Depth = 1};
     IN_DEVICE(p_cuMemcpy3DAsync(&box, (CUstream)stream));
 }
 
@@ -275,6 +317,20 @@ EXPORT hipError_t hipMemsetAsync(void *to, int value, size_t n_bytes, hipStream_
 {
     IN_DEVICE(p_cuMemsetD8Async((CUdeviceptr)(uintptr_t)to, (unsigned char)value, n_bytes,
                                 (CUstream)stream));
+}
+
+/* Of a device that was used. Newer than the oldest headers. */
+hipError_t hipStreamGetDevice(hipStream_t stream, hipDevice_t *out);
+EXPORT hipError_t hipStreamGetDevice(hipStream_t stream, hipDevice_t *out)
+{
+    CUcontext context = NULL;
+    CUresult code = p_cuStreamGetCtx((CUstream)stream, &context);
+    for (int i = 0; code == CUDA_SUCCESS && i < n_devices; i++)
+        if (contexts[i] == context) {
+            *out = i;
+            return hipSuccess;
+        }
+    return of(code == CUDA_SUCCESS ? CUDA_ERROR_INVALID_VALUE : code);
 }
 
 EXPORT hipError_t hipStreamSynchronize(hipStream_t stream)
