@@ -136,11 +136,12 @@ MMB_API mmbError mmb_memset_async(mmbAllocation *dst, size_t offset, int value, 
  * @param soffset  bytes
  * @param n_bytes  0: nothing to do, the event is done
  * @param native_stream  CUstream, hipStream_t or cl_command_queue of the device that has one of
- *         the sides; outlives the copy; NULL: as mmb_copy_1d_async()
+ *         the sides, or the number of an OpenACC async queue, from 1 on, as a pointer; outlives
+ *         the copy; NULL: as mmb_copy_1d_async()
  * @param[out] out_event  mmb_event_wait() releases it; NULL: not wanted
  * @retval MMB_INVALID_ALLOCATION as for mmb_copy_1d()
  * @retval MMB_INVALID_SIZE as for mmb_copy_1d()
- * @retval MMB_INVALID_ARG as for mmb_copy_1d()
+ * @retval MMB_INVALID_ARG as for mmb_copy_1d(), or OpenACC: no number of a queue
  * @retval MMB_UNSUPPORTED neither side's backend has streams, or as for mmb_copy()
  * @retval MMB_OUT_OF_MEMORY no memory for the event, or the worker thread cannot be started
  * @retval MMB_ERROR a backend's runtime refused to queue it
@@ -165,7 +166,7 @@ MMB_API mmbError mmb_copy_1d_on(mmbAllocation *dst, size_t doffset, const mmbAll
  * @param[out] out_event  mmb_event_wait() releases it; NULL: not wanted
  * @retval MMB_INVALID_ALLOCATION as for mmb_copy_nd()
  * @retval MMB_INVALID_SIZE as for mmb_copy_nd()
- * @retval MMB_INVALID_ARG as for mmb_copy_nd()
+ * @retval MMB_INVALID_ARG as for mmb_copy_nd(), or OpenACC: no number of a queue
  * @retval MMB_UNSUPPORTED neither side's backend has streams, or as for mmb_copy()
  * @retval MMB_OUT_OF_MEMORY no memory for the event, or the worker thread cannot be started
  * @retval MMB_ERROR a backend's runtime refused to queue it
@@ -180,8 +181,10 @@ MMB_API mmbError mmb_copy_nd_on(mmbAllocation *dst, const size_t *doffset, const
 /**
  * Makes work that is queued on a stream later wait for the copy, on the device: the host goes on.
  * @param event  stays the caller's; required
- * @param native_stream  of the runtime that has one of the copy's sides; required
- * @retval MMB_INVALID_ARG event is no live event, or native_stream is NULL
+ * @param native_stream  of the runtime that has one of the copy's sides, as for mmb_copy_1d_on();
+ *         required
+ * @retval MMB_INVALID_ARG event is no live event, or native_stream is NULL, or OpenACC: no number
+ *         of a queue
  * @retval MMB_UNSUPPORTED neither side's backend has streams
  * @retval MMB_ERROR the backend's runtime refused
  * @note Caller orders against mmb_event_wait().
