@@ -98,10 +98,13 @@ mmbError mmb_gpu_open(const struct mmb_gpu_runtime *runtime, const struct mmb_ba
     struct mmb_gpu *gpu = mmb_meta_alloc(sizeof *gpu);
     if (!gpu)
         return mmb_fail(MMB_OUT_OF_MEMORY, "%s backend: no memory for its own data", ops->name);
-    gpu->base = (struct mmb_backend){.ops = ops,
-                                     .bounded = SIZE_MAX,
-                                     .min_alignment = ALIGNMENT,
-                                     .host_accessible = kind != MMB_GPU_DEVICE};
+    gpu->base =
+        (struct mmb_backend){.ops = ops,
+                             .bounded = SIZE_MAX,
+                             .min_alignment = ALIGNMENT,
+                             .host_accessible = kind != MMB_GPU_DEVICE,
+                             .has_device = kind == MMB_GPU_DEVICE || kind == MMB_GPU_MANAGED,
+                             .device = device};
     gpu->runtime = runtime;
     gpu->kind = kind;
     gpu->device = device;

@@ -72,7 +72,9 @@ static mmbError open_backend(const struct mmb_backend_request *request, struct m
     openacc->base =
         (struct mmb_backend){.ops = mmb_openacc_has_queues() ? &mmb_openacc_backend : &plain,
                              .bounded = SIZE_MAX,
-                             .min_alignment = ALIGNMENT};
+                             .min_alignment = ALIGNMENT,
+                             .has_device = true,
+                             .device = number};
     openacc->type = type;
     openacc->number = number;
     openacc->queue = mmb_openacc_queue_take();

@@ -62,6 +62,7 @@ static void describe(struct mmb_opencl *instance, const struct mmb_backend_ops *
                                           .bounded = SIZE_MAX,
                                           .min_alignment = base_alignment(device),
                                           .has_no_pointers = true};
+    instance->base.has_device = mmb_opencl_gpu_number(device, &instance->base.device);
 }
 
 static mmbError open_instance(const struct mmb_backend_request *request,

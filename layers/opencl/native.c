@@ -149,6 +149,22 @@ mmbError mmb_opencl_list_gpus(cl_device_id *devices, size_t capacity, size_t *ou
     return MMB_OK;
 }
 
+bool mmb_opencl_gpu_number(cl_device_id device, int *out_number)
+{
+    cl_device_id gpus[DEVICES_MAX];
+    size_t n_gpus = 0;
+    cl_device_type type = 0;
+    clGetDeviceInfo(device, CL_DEVICE_TYPE, sizeof type, &type, NULL);
+    if (!(type & CL_DEVICE_TYPE_GPU) || mmb_opencl_list_gpus(gpus, DEVICES_MAX, &n_gpus) != MMB_OK)
+        return false;
+    for (size_t i = 0; i < n_gpus; i++)
+        if (gpus[i] == device) {
+            *out_number = (int)i;
+            return true;
+        }
+    return false;
+}
+
 mmbError mmb_opencl_available(void)
 {
     cl_device_id device;

@@ -21,6 +21,9 @@ mmbError mmb_opencl_available(void);
  * MMB_UNSUPPORTED with the native cause where there is no platform. */
 mmbError mmb_opencl_list_gpus(cl_device_id *devices, size_t capacity, size_t *out_n_devices);
 
+/* The number of a GPU in that order. False: it is none. */
+bool mmb_opencl_gpu_number(cl_device_id device, int *out_number);
+
 /* The objects of one interface: a context and a queue, both retained, and the device. */
 struct mmb_opencl_objects {
     cl_context context;

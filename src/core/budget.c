@@ -4,6 +4,7 @@
 #include "src/core/budget.h"
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include "src/base/debug.h"
 #include "src/base/error.h"
 
@@ -15,6 +16,7 @@ void mmb_budget_init(struct mmb_budget *budget, size_t capacity, struct mmb_budg
     atomic_init(&budget->capacity, capacity);
     budget->parent = parent;
     budget->name = name;
+    budget->domain = -1;
 }
 
 static size_t capacity_of(const struct mmb_budget *budget)
@@ -69,10 +71,13 @@ struct mmb_budget *mmb_budget_try(struct mmb_budget *budget, size_t n_bytes)
 
 mmbError mmb_budget_refuse(const struct mmb_budget *budget, size_t n_bytes)
 {
+    char domain[32] = "";
+    if (budget->domain >= 0)
+        snprintf(domain, sizeof domain, ", domain %d,", budget->domain);
     return mmb_fail(MMB_OUT_OF_MEMORY,
-                    "%s is exhausted: %zu B wanted, %zu B reserved of a capacity of %zu B, %zu B "
+                    "%s%s is exhausted: %zu B wanted, %zu B reserved of a capacity of %zu B, %zu B "
                     "needed by the library",
-                    budget->name, n_bytes, mmb_budget_reserved(budget), capacity_of(budget),
+                    budget->name, domain, n_bytes, mmb_budget_reserved(budget), capacity_of(budget),
                     atomic_load_explicit(&budget->overhead, memory_order_relaxed));
 }
 

@@ -15,6 +15,7 @@ struct mmb_budget {
     _Atomic size_t capacity;   /* SIZE_MAX: unknown; set before the first charge */
     struct mmb_budget *parent; /* the layer's, for a domain's; charged as well */
     const char *name;          /* for details; not owned */
+    int domain;                /* for details: of the layer's, or -1 */
 };
 
 void mmb_budget_init(struct mmb_budget *budget, size_t capacity, struct mmb_budget *parent,

@@ -197,6 +197,7 @@ mmbError mmb_layer_add_found(const struct mmb_layer_found *found)
         domain->numbers = from->numbers;
         domain->total_bytes = from->total_bytes;
         mmb_budget_init(&domain->budget, from->available_bytes, &layer->budget, layer->name);
+        domain->budget.domain = (int)i;
         total = add_saturated(total, from->total_bytes);
         available = add_saturated(available, from->available_bytes);
     }

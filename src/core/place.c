@@ -6,6 +6,7 @@
 #include "src/base/struct_size.h"
 #include "src/core/allocation.h"
 #include "src/core/region.h"
+#include "src/core/source.h"
 #include "src/core/ticket.h"
 
 mmbAllocation *mmb_allocation_block(mmbAllocation *allocation)
@@ -19,7 +20,7 @@ static void set_owner(const struct mmb_allocator *allocator, struct mmb_place *o
 {
     out->interface = allocator->interface;
     out->backend = mmb_source_backend(allocator->source);
-    out->domain = allocator->domain;
+    out->domain = allocator->domain >= 0 ? allocator->domain : mmb_source_domain(allocator->source);
 }
 
 static void place_wrapped(const mmbAllocation *allocation, const struct mmb_extension *extension,

@@ -88,6 +88,11 @@ mmbRegionProvider *mmb_source_provider(const struct mmb_source *source)
     return source->provider;
 }
 
+int mmb_source_domain(const struct mmb_source *source)
+{
+    return source->budgets[0] ? source->budgets[0]->domain : -1;
+}
+
 bool mmb_source_draws_on(const struct mmb_source *source, const struct mmb_budget *budget)
 {
     for (size_t i = 0; i < BUDGETS; i++)

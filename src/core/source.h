@@ -17,6 +17,8 @@ void mmb_source_close(struct mmb_source *source);
 void mmb_source_register_chunks(struct mmb_source *source, mmbRegionProvider *provider,
                                 const struct mmb_quota *quota, const mmbRegionAttr *attr);
 mmbRegionProvider *mmb_source_provider(const struct mmb_source *source);
+/* Of the layer, that its memory is charged to; -1: to no one's. */
+int mmb_source_domain(const struct mmb_source *source);
 bool mmb_source_draws_on(const struct mmb_source *source, const struct mmb_budget *budget);
 
 #endif

@@ -52,14 +52,29 @@ static struct chosen choose(const struct mmb_layer *layer, uint64_t domains)
     return chosen;
 }
 
-/* Whose memory a heap takes: its domain's; that of the one domain it is bound to; else the layer's,
- * within what the chosen domains have together. Interleaved pages are spread evenly, so the
- * smallest of the domains says how much that is. */
+/* The domain that is the backend's device, or NULL. Only in the layer of devices: elsewhere domains
+ * are nodes, whose numbers are no device's. */
+static struct mmb_domain *device_of(const struct plan *plan, const struct mmb_backend *backend)
+{
+    const mmbMemSpace *space = plan->interface->space;
+    struct mmb_layer *layer = space->layer;
+    for (size_t i = 0; backend->has_device && layer->id == MMB_GDRAM && i < layer->n_domains; i++)
+        if (mmb_domain_number(&layer->domains[i], space->context) == backend->device)
+            return &layer->domains[i];
+    return NULL;
+}
+
+/* Whose memory a heap takes: its domain's; its device's; that of the one domain it is bound to;
+ * else the layer's, within what the chosen domains have together. Interleaved pages are spread
+ * evenly, so the smallest of the domains says how much that is. */
 static struct mmb_budget *budget_of(const struct plan *plan, int domain, struct mmb_subheap *heap)
 {
     struct mmb_layer *layer = plan->interface->space->layer;
     if (domain >= 0)
         return &layer->domains[domain].budget;
+    struct mmb_domain *device = device_of(plan, heap->backend);
+    if (device)
+        return &device->budget;
     mmbNumaPolicy policy = plan->config->backend_opts.numa.policy;
     bool is_bound = policy == MMB_NUMA_BIND || policy == MMB_NUMA_INTERLEAVE;
     if (plan->backend_ops->id != MMB_BACKEND_NUMA || !is_bound)

@@ -25,6 +25,8 @@ struct mmb_backend {
     bool host_accessible; /* memory.host is never NULL */
     bool has_no_pointers; /* memory.address is only a key (cl_mem) */
     bool is_file; /* its ranges lie in files: not this system's memory, whatever its table is for */
+    bool has_device;                   /* its memory is that of one device */
+    int device;                        /* that one's number, as its runtime counts */
     struct mmb_shared_segment *shared; /* its one range, which carries its own heap; or NULL */
 };
 
