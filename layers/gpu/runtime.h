@@ -165,4 +165,57 @@ mmbError mmb_gpu_enter(struct mmb_gpu *gpu, uintptr_t *state);
     .set = mmb_gpu_set, .copy = mmb_gpu_copy, .stream = &mmb_gpu_stream,                           \
     .ipc_export = mmb_gpu_ipc_export, .ipc_open = mmb_gpu_ipc_open, .ipc_close = mmb_gpu_ipc_close
 
+/* ---- the backends of a runtime ---- */
+
+/* One of four: its opener, which its table refers to, and the table. `who` is serves_device or
+ * serves_host, `where` what the kind says of its place. */
+#define MMB_GPU_BACKEND(backend, text, number, kind, who, where)                                   \
+    static mmbError open_##backend(const struct mmb_backend_request *request,                      \
+                                   struct mmb_backend **out)                                       \
+    {                                                                                              \
+        return mmb_gpu_open(&runtime, &backend, kind, request, out);                               \
+    }                                                                                              \
+    const struct mmb_backend_ops backend = {.name = text,                                          \
+                                            .id = number,                                          \
+                                            .where = true,                                         \
+                                            .serves = who,                                         \
+                                            .available = available,                                \
+                                            .open = open_##backend,                                \
+                                            MMB_GPU_OPS};
+
+/* What a folder of a runtime ends with, behind its `runtime`: the probe and the four backends, for
+ * a runtime whose words begin with `lower` and MMB_BACKEND_`UPPER`. */
+#define MMB_GPU_RUNTIME(lower, UPPER)                                                              \
+    static mmbError list(struct mmb_probe_device *devices, size_t capacity, size_t *out_n_devices) \
+    {                                                                                              \
+        return mmb_gpu_list(&runtime, devices, capacity, out_n_devices);                           \
+    }                                                                                              \
+    static bool serves_device(mmbMemLayer layer, mmbExecutionContext context)                      \
+    {                                                                                              \
+        return context == MMB_GPU_##UPPER && mmb_gpu_serves_device(layer);                         \
+    }                                                                                              \
+    static bool serves_host(mmbMemLayer layer, mmbExecutionContext context)                        \
+    {                                                                                              \
+        return context == MMB_GPU_##UPPER && mmb_gpu_serves_host(layer);                           \
+    }                                                                                              \
+    static mmbError available(void)                                                                \
+    {                                                                                              \
+        return mmb_gpu_available(&runtime);                                                        \
+    }                                                                                              \
+    const struct mmb_device_probe_ops mmb_##lower##_probe = {                                      \
+        .size = sizeof(struct mmb_device_probe_ops),                                               \
+        .name = #lower,                                                                            \
+        .context = MMB_GPU_##UPPER,                                                                \
+        .is_seen = mmb_##lower##_is_seen,                                                          \
+        .list = list};                                                                             \
+    MMB_GPU_BACKEND(mmb_##lower##_backend, #lower, MMB_BACKEND_##UPPER, MMB_GPU_DEVICE,            \
+                    serves_device, places_by_domain)                                               \
+    MMB_GPU_BACKEND(mmb_##lower##_managed_backend, #lower "_managed",                              \
+                    MMB_BACKEND_##UPPER##_MANAGED, MMB_GPU_MANAGED, serves_device,                 \
+                    places_by_domain)                                                              \
+    MMB_GPU_BACKEND(mmb_##lower##_host_backend, #lower "_host", MMB_BACKEND_##UPPER##_HOST,        \
+                    MMB_GPU_HOST, serves_host, takes_host_memory)                                  \
+    MMB_GPU_BACKEND(mmb_##lower##_shm_backend, #lower "_shm", MMB_BACKEND_##UPPER##_SHM,           \
+                    MMB_GPU_SHARED, serves_host, takes_host_memory)
+
 #endif
