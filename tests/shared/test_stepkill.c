@@ -7,29 +7,23 @@
  * that is every instruction, without asking the same question twice. MMB_TEST_STRIDE of n tests
  * every nth state only. Then the survivor, which has the segment attached, must find it right,
  * allocate, free and reclaim. */
-#include <errno.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/ptrace.h>
 #include <sys/types.h>
-#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "tests/support/control.h"
 #include "tests/support/segment.h"
+#include "tests/support/steps.h"
 #include "tests/support/suite.h"
 
 #define SEGMENT_BYTES ((size_t)128 << 10)
 #define STATES_MAX    2000
 #define TAIL_BYTES    256 /* entries of the few blocks that there are */
 #define STRIDE        29
-
-enum { DONE = 42, UNTRACED = 77 }; /* how a child ends */
 
 static mmbMemSpace *space;
 static mmbMemInterface *heap;
@@ -129,23 +123,6 @@ static const struct operation operations[] = {
 
 /* ---- stepping ---- */
 
-#if defined(__x86_64__)
-/* The child's code is the parent's, so it can be read here. */
-static bool is_at_system_call(pid_t pid)
-{
-    errno = 0;
-    long at = ptrace(PTRACE_PEEKUSER, pid, offsetof(struct user_regs_struct, rip), NULL);
-    const unsigned char *code = (const unsigned char *)at;
-    return errno == 0 && code[0] == 0x0f && code[1] == 0x05;
-}
-#else
-static bool is_at_system_call(pid_t pid)
-{
-    (void)pid;
-    return true;
-}
-#endif
-
 /* Have the heap's own words changed since the last call: those before its data and, in a stack,
  * behind it? */
 static bool has_changed(void)
@@ -158,50 +135,6 @@ static bool has_changed(void)
     memcpy(seen, now, data_offset);
     memcpy(&seen[tail], &now[tail], TAIL_BYTES);
     return true;
-}
-
-/* The child, stopped where its operation begins; -1: it does not, or may not be traced. */
-static pid_t start(const struct operation *operation)
-{
-    int status;
-    fflush(NULL);
-    pid_t pid = fork();
-    if (pid == 0) {
-        if (!operation->prepare())
-            _exit(2);
-        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
-            _exit(UNTRACED);
-        raise(SIGSTOP);
-        _exit(operation->act() ? DONE : 3);
-    }
-    if (pid < 0 || waitpid(pid, &status, 0) != pid)
-        return -1;
-    bool is_started = WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP;
-    may_trace = !WIFEXITED(status) || WEXITSTATUS(status) != UNTRACED;
-    SUITE_CHECK(is_started || !may_trace, "%s does not begin: 0x%x", operation->name, status);
-    return is_started ? pid : -1;
-}
-
-/* Steps until as many states were passed, then kills. The status that the child ended with. */
-static int kill_in_state(pid_t pid, size_t state, size_t *out_steps)
-{
-    int status = 0;
-    *out_steps = 0;
-    has_changed();
-    for (size_t passed = 0; passed < state;) {
-        bool is_call = is_at_system_call(pid);
-        if (ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) != 0 || waitpid(pid, &status, 0) != pid)
-            return -1;
-        if (!WIFSTOPPED(status))
-            return status;
-        if (WSTOPSIG(status) != SIGTRAP)
-            break; /* it crashed: a step would only come back to the same instruction */
-        ++*out_steps;
-        passed += has_changed() || is_call;
-    }
-    kill(pid, SIGKILL);
-    int crash = WIFSTOPPED(status) && WSTOPSIG(status) != SIGTRAP ? status : 0;
-    return waitpid(pid, &status, 0) != pid ? -1 : crash ? crash : status;
 }
 
 /* ---- the survivor ---- */
@@ -229,26 +162,23 @@ static bool kill_once(const struct operation *operation, size_t state, size_t *o
 {
     size_t live = 0;
     foreign = control_allocation(heap, 100);
-    pid_t pid = start(operation);
-    if (pid < 0)
-        return false;
-    int status = kill_in_state(pid, state, out_steps);
-    bool is_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-    bool is_done = WIFEXITED(status) && WEXITSTATUS(status) == DONE;
+    const struct steps steps = {operation->prepare, operation->act, has_changed, true};
+    struct steps_end end = steps_kill(&steps, state);
+    *out_steps = end.n_steps;
+    may_trace = !end.untraced;
     bool is_right = go_on(&live) && live <= 1;
     if (live == 1)
         is_right = mmb_free(foreign) == MMB_OK && is_right;
-    SUITE_CHECK(is_killed || is_done, "%s, state %zu: it ended with 0x%x", operation->name, state,
-                status);
+    SUITE_CHECK(end.killed || end.done || end.untraced, "%s, state %zu: it ended with 0x%x",
+                operation->name, state, (unsigned int)end.status);
     return SUITE_CHECK(is_right, "%s, state %zu: %zu live: %s", operation->name, state, live,
                        mmb_error_detail()) &&
-           is_killed;
+           end.killed;
 }
 
 static void kill_everywhere(mmbStrategy strategy, const struct operation *operation)
 {
-    const char *text = getenv("MMB_TEST_STRIDE");
-    size_t stride = text ? (size_t)atoi(text) : STRIDE, state = 1, n_killed = 0, n_steps = 0;
+    size_t stride = steps_stride(STRIDE), state = 1, n_killed = 0, n_steps = 0;
     while (state < STATES_MAX && kill_once(operation, state, &n_steps)) {
         state += stride;
         n_killed++;
@@ -262,7 +192,7 @@ static void kill_everywhere(mmbStrategy strategy, const struct operation *operat
 
 static void kill_in_all(mmbStrategy strategy)
 {
-    if (suite_skip_steps())
+    if (steps_skip())
         return;
     segment_set_up();
     space = control_space(MMB_NO_LIMIT);

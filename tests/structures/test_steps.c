@@ -6,15 +6,11 @@
  * only when a word of the segment does, so it is killed once in each of these states: that is every
  * instruction, without asking the same question twice. MMB_TEST_STRIDE of n tests every nth state
  * only. The object is made anew each time. */
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include "tests/support/control.h"
 #include "tests/support/objects.h"
+#include "tests/support/steps.h"
 #include "tests/support/suite.h"
 
 #define SEGMENT_BYTES ((size_t)64 << 10)
@@ -57,16 +53,16 @@ static void make_ring(void)
     }
 }
 
-static void push_ring(void)
+static bool push_ring(void)
 {
     struct element in = element(2);
-    mmb_shared_ring_push(&ring, &in);
+    return mmb_shared_ring_push(&ring, &in) == MMB_OK;
 }
 
-static void pop_ring(void)
+static bool pop_ring(void)
 {
     struct element out;
-    mmb_shared_ring_pop(&ring, &out);
+    return mmb_shared_ring_pop(&ring, &out) == MMB_OK;
 }
 
 /* In order, whole, and all four places can be had again. */
@@ -108,23 +104,23 @@ static void make_full_vector(void)
     make_vector_of(N);
 }
 
-static void push_vector(void)
+static bool push_vector(void)
 {
     size_t n = 0;
     mmb_shared_vector_count(&vector, &n);
     struct element in = element(n);
-    mmb_shared_vector_push(&vector, &in);
+    return mmb_shared_vector_push(&vector, &in) == MMB_OK;
 }
 
-static void pop_vector(void)
+static bool pop_vector(void)
 {
-    mmb_shared_vector_pop(&vector, NULL);
+    return mmb_shared_vector_pop(&vector, NULL) == MMB_OK;
 }
 
-static void set_vector(void)
+static bool set_vector(void)
 {
     struct element in = element(103);
-    mmb_shared_vector_set(&vector, 3, &in);
+    return mmb_shared_vector_set(&vector, 3, &in) == MMB_OK;
 }
 
 static bool vector_is_right(void)
@@ -135,10 +131,9 @@ static bool vector_is_right(void)
     for (size_t i = 0; right && i < n; i++)
         right = mmb_shared_vector_get(&vector, i, &out) == MMB_OK && is_whole(&out) &&
                 out.value % 100 == i;
-    push_vector();
     size_t more = 0;
-    return right && mmb_shared_vector_count(&vector, &more) == MMB_OK && more == n + 1 &&
-           mmb_shared_vector_destroy(&vector) == MMB_OK;
+    return right && push_vector() && mmb_shared_vector_count(&vector, &more) == MMB_OK &&
+           more == n + 1 && mmb_shared_vector_destroy(&vector) == MMB_OK;
 }
 
 /* ---- the list: rising values ---- */
@@ -173,21 +168,21 @@ static void make_used_list(void)
     mmb_shared_list_remove(&list, last, NULL);
 }
 
-static void insert_list(void)
+static bool insert_list(void)
 {
     struct element in = element(15);
-    mmb_shared_list_insert(&list, middle, &in, NULL);
+    return mmb_shared_list_insert(&list, middle, &in, NULL) == MMB_OK;
 }
 
-static void remove_list(void)
+static bool remove_list(void)
 {
-    mmb_shared_list_remove(&list, middle, NULL);
+    return mmb_shared_list_remove(&list, middle, NULL) == MMB_OK;
 }
 
-static void set_list(void)
+static bool set_list(void)
 {
     struct element in = element(25);
-    mmb_shared_list_set(&list, middle, &in);
+    return mmb_shared_list_set(&list, middle, &in) == MMB_OK;
 }
 
 /* Rising when it is walked one way, falling the other; the counts agree. */
@@ -220,10 +215,10 @@ static bool list_is_right(void)
 
 /* ---- the map: key i has i or i + 100 ---- */
 
-static void put(uint64_t key, uint64_t value)
+static bool put(uint64_t key, uint64_t value)
 {
     struct element in = element(value);
-    mmb_shared_map_put(&map, &key, &in);
+    return mmb_shared_map_put(&map, &key, &in) == MMB_OK;
 }
 
 static void make_map_of(uint64_t n)
@@ -243,20 +238,20 @@ static void make_full_map(void)
     make_map_of(N);
 }
 
-static void put_new(void)
+static bool put_new(void)
 {
-    put(50, 50);
+    return put(50, 50);
 }
 
-static void put_again(void)
+static bool put_again(void)
 {
-    put(3, 103);
+    return put(3, 103);
 }
 
-static void remove_map(void)
+static bool remove_map(void)
 {
     uint64_t key = 3;
-    mmb_shared_map_remove(&map, &key, NULL);
+    return mmb_shared_map_remove(&map, &key, NULL) == MMB_OK;
 }
 
 static bool map_is_right(void)
@@ -272,7 +267,7 @@ static bool map_is_right(void)
     }
     right = right && mmb_shared_map_count(&map, &counted) == MMB_OK && counted == n && n >= 4;
     for (key = 200; key < 220; key++)
-        put(key, key);
+        right = right && put(key, key);
     return right && mmb_shared_map_count(&map, &counted) == MMB_OK && counted == n + 20 &&
            mmb_shared_map_destroy(&map) == MMB_OK;
 }
@@ -298,11 +293,11 @@ static void make_mutex(void)
     mmb_shared_mutex_create(objects_heap, &mutex);
 }
 
-static void use_mutex(void)
+static bool use_mutex(void)
 {
-    mmb_shared_mutex_lock(&mutex, NULL);
+    mmbError error = mmb_shared_mutex_lock(&mutex, NULL);
     change_data();
-    mmb_shared_mutex_unlock(&mutex);
+    return error == MMB_OK && mmb_shared_mutex_unlock(&mutex) == MMB_OK;
 }
 
 static bool mutex_is_right(void)
@@ -317,17 +312,17 @@ static void make_rwlock(void)
     mmb_shared_rwlock_create(objects_heap, &rwlock);
 }
 
-static void use_rwlock_to_write(void)
+static bool use_rwlock_to_write(void)
 {
-    mmb_shared_rwlock_write_lock(&rwlock, NULL);
+    mmbError error = mmb_shared_rwlock_write_lock(&rwlock, NULL);
     change_data();
-    mmb_shared_rwlock_write_unlock(&rwlock);
+    return error == MMB_OK && mmb_shared_rwlock_write_unlock(&rwlock) == MMB_OK;
 }
 
-static void use_rwlock_to_read(void)
+static bool use_rwlock_to_read(void)
 {
-    mmb_shared_rwlock_read_lock(&rwlock, NULL);
-    mmb_shared_rwlock_read_unlock(&rwlock);
+    return mmb_shared_rwlock_read_lock(&rwlock, NULL) == MMB_OK &&
+           mmb_shared_rwlock_read_unlock(&rwlock) == MMB_OK;
 }
 
 static bool rwlock_is_right(void)
@@ -353,7 +348,7 @@ static bool readers_are_right(void)
 struct operation {
     const char *name;
     void (*make)(void);
-    void (*act)(void);
+    bool (*act)(void);
     bool (*is_right)(void);
 };
 
@@ -389,49 +384,19 @@ static bool has_changed(void)
     return true;
 }
 
-/* The child, stopped where its call begins; -1: it may not be traced. */
-static pid_t start(const struct operation *operation)
-{
-    int status;
-    fflush(NULL);
-    pid_t pid = fork();
-    if (pid == 0) {
-        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
-            _exit(77);
-        raise(SIGSTOP);
-        operation->act();
-        _exit(42);
-    }
-    if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
-        return -1;
-    return pid;
-}
-
-/* Steps until as many states were passed, then kills. False: the call ended before. */
-static bool kill_in_state(pid_t pid, size_t state)
-{
-    int status;
-    memcpy(seen, segment, SEGMENT_BYTES);
-    for (size_t passed = 0; passed < state; passed += has_changed())
-        if (ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) != 0 || waitpid(pid, &status, 0) != pid ||
-            !WIFSTOPPED(status))
-            return false;
-    kill(pid, SIGKILL);
-    return waitpid(pid, &status, 0) == pid;
-}
-
 /* In how many states it was killed; 0: it may not be traced. What a kill left of blocks goes before
  * the next, for the heap is small; one that nobody is left with goes when the heap does. */
 static size_t kill_everywhere(const struct operation *operation)
 {
-    const char *text = getenv("MMB_TEST_STRIDE");
-    size_t stride = text ? (size_t)atoi(text) : 7;
+    const struct steps steps = {NULL, operation->act, has_changed, false};
+    size_t stride = steps_stride(7);
     for (size_t state = 1; state < STATES_MAX; state += stride) {
         operation->make();
-        pid_t pid = start(operation);
-        if (pid < 0)
+        struct steps_end end = steps_kill(&steps, state);
+        if (end.untraced)
             return 0;
-        bool killed = kill_in_state(pid, state);
+        SUITE_CHECK(end.killed || end.done, "%s, state %zu: it ended with 0x%x", operation->name,
+                    state, (unsigned int)end.status);
         if (!SUITE_CHECK(operation->is_right(), "%s, state %zu: %s", operation->name, state,
                          mmb_error_detail()))
             return state;
@@ -442,7 +407,7 @@ static size_t kill_everywhere(const struct operation *operation)
         if (objects_live_count() > 0)
             objects_remake(MMB_STRATEGY_SCALABLE_PAGE, SEGMENT_BYTES);
         segment = objects_base();
-        if (!killed)
+        if (!end.killed)
             return state;
     }
     return STATES_MAX;
@@ -450,7 +415,7 @@ static size_t kill_everywhere(const struct operation *operation)
 
 static void test_steps_of_every_call(void)
 {
-    if (suite_skip_steps())
+    if (steps_skip())
         return;
     objects_remake(MMB_STRATEGY_SCALABLE_PAGE, SEGMENT_BYTES);
     segment = objects_base();

@@ -48,18 +48,6 @@ void suite_skip(const char *reason)
     skip_reason = reason;
 }
 
-bool suite_skip_steps(void)
-{
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    if (getenv("MMB_TEST_STRIDE"))
-        return false;
-    suite_skip("a sanitizer's instructions are not what is promised; MMB_TEST_STRIDE steps them");
-    return true;
-#else
-    return false;
-#endif
-}
-
 bool suite_check(bool holds, const char *file, unsigned int line, const char *format, ...)
 {
     char text[512];

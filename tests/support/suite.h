@@ -30,10 +30,6 @@ int suite_main(const struct suite *suite, char **arguments);
 
 /* Declares the running test not applicable here; the caller then returns. */
 void suite_skip(const char *reason);
-/* The same for a test that steps a process, where a sanitizer's own instructions are the most of
- * what would be stepped through and MMB_TEST_STRIDE does not ask for it. False: go on. */
-bool suite_skip_steps(void);
-
 /* An assertion with words of its own, for rows of a table; the test goes on. Gives back `holds`. */
 bool suite_check(bool holds, const char *file, unsigned int line, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
