@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* See locked_account.h. Lock order: quota -> the allocator's lock; suspend and resume are called
  * with the former and take the latter, so no operation on the credit is under way when they return.
- */
+ * The lock's owner enters the shortest ways only while the account is not suspended. */
 #include "interfaces/locked_account.h"
 
 static void set_suspended(struct mmb_account *base, bool suspended)
@@ -9,6 +9,7 @@ static void set_suspended(struct mmb_account *base, bool suspended)
     struct mmb_locked_account *account = MMB_CONTAINER_OF(base, struct mmb_locked_account, base);
     mmb_biased_acquire(account->lock);
     base->suspended = suspended;
+    mmb_biased_set_quick(account->lock, !suspended);
     mmb_biased_release(account->lock);
 }
 

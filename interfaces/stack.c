@@ -5,10 +5,10 @@
  * above it is gone; its record is then skipped on the way down. A record whose number is not below
  * `count` is dead whatever its word says: releasing does not touch the records above. */
 #include "interfaces/stack.h"
+#include "interfaces/stack_hot.h"
 #include "src/base/checked.h"
 #include "src/base/error.h"
 #include "src/base/meta.h"
-#include "src/spi/debug_fill.h"
 
 #define BLOCK_ALIGNMENT 16u
 #define MARK_MAGIC      0x6d6d62737461636bull
@@ -26,15 +26,34 @@ static mmbError stack_open(const struct mmb_allocator_request *request, struct m
     stack->base = request->base;
     stack->capacity = request->options.stack_bytes;
     mmb_biased_init(&stack->lock);
+    mmb_locked_account_open(&stack->account, stack->base.quota, &stack->lock);
     mmbError error = stack->capacity ? mmb_stack_reserve(stack) : MMB_OK;
     if (error) {
+        mmb_locked_account_close(&stack->account);
         mmb_meta_free(stack, sizeof *stack);
         return error;
     }
-    mmb_locked_account_open(&stack->account, stack->base.quota, &stack->lock);
     *out = &stack->base;
     return MMB_OK;
 }
+
+struct mmb_stack *mmb_stacks[MMB_STACK_SLOTS];
+
+static void stack_fill_hot(struct mmb_allocator *allocator, struct mmb_hot *hot)
+{
+    hot->stack = stack_of(allocator);
+    if (allocator->slot < MMB_STACK_SLOTS)
+        __atomic_store_n(&mmb_stacks[allocator->slot], hot->stack, __ATOMIC_RELAXED);
+}
+
+static void stack_close(struct mmb_allocator *allocator)
+{
+    if (allocator->slot < MMB_STACK_SLOTS)
+        __atomic_store_n(&mmb_stacks[allocator->slot], NULL, __ATOMIC_RELAXED);
+    mmb_stack_end(stack_of(allocator));
+}
+
+/* ---- allocating ---- */
 
 size_t mmb_stack_number(const mmbAllocation *record)
 {
@@ -48,8 +67,14 @@ struct mmb_stack_entry *mmb_stack_entry_of(const mmbAllocation *record)
     return &slab->entries[record - slab->owner.records];
 }
 
+struct mmb_stack_marked *mmb_stack_marked_of(const mmbAllocation *record)
+{
+    struct mmb_stack_slab *slab = (struct mmb_stack_slab *)mmb_record_owner_of(record);
+    return &slab->marked[record - slab->owner.records];
+}
+
 /* Lock held. NULL when there is no room for the block or its record. */
-static inline mmbAllocation *push(struct mmb_stack *stack, size_t n_bytes, size_t alignment)
+static mmbAllocation *push(struct mmb_stack *stack, size_t n_bytes, size_t alignment)
 {
     if (stack->gone_from < stack->gone_to)
         mmb_stack_level(stack);
@@ -64,18 +89,17 @@ static inline mmbAllocation *push(struct mmb_stack *stack, size_t n_bytes, size_
     slab->entries[i].start = start;
     slab->entries[i].charged_before = stack->charged;
     mmbAllocation *record = &slab->owner.records[i];
-    record->host = stack->has_host ? (void *)address : NULL;
-    record->home = stack->base.slot * MMB_SLOT_BYTES;
+    record->host = (void *)(address & stack->host_mask);
     return record;
 }
 
 /* Lock held: the record that push prepared is on the stack. */
-static inline void count_pushed(struct mmb_stack *stack, size_t n_bytes)
+static void count_pushed(struct mmb_stack *stack, size_t n_bytes)
 {
-    struct mmb_stack_slab *slab = stack->slab;
-    size_t i = stack->count - slab->first;
-    stack->top = slab->entries[i].start + n_bytes;
-    slab->serials[i] = (uint32_t)++stack->n_pushed;
+    const struct mmb_stack_slab *slab = stack->slab;
+    size_t start = slab->entries[stack->count - slab->first].start;
+    stack->top = mmb_stack_top_behind(stack, start + n_bytes);
+    stack->n_pushed++;
     stack->count++;
     stack->charged += n_bytes;
     stack->live_bytes += n_bytes;
@@ -99,16 +123,16 @@ static mmbError push_slowly(struct mmb_stack *stack, const struct mmb_request *r
     size_t n_bytes = request->n_bytes,
            alignment = request->alignment < BLOCK_ALIGNMENT ? BLOCK_ALIGNMENT : request->alignment;
     mmbError error = MMB_OK;
-    mmb_biased_release(&stack->lock);
+    mmb_stack_unlock(stack);
     if (!charged)
         error = mmb_account_charge(stack->base.quota, &stack->account.base, n_bytes);
-    mmb_biased_acquire(&stack->lock);
+    mmb_stack_lock(stack);
     if (error)
         return error;
     while (!(*out_record = push(stack, n_bytes, alignment))) {
-        mmb_biased_release(&stack->lock);
+        mmb_stack_unlock(stack);
         error = mmb_stack_grow(stack, n_bytes, alignment);
-        mmb_biased_acquire(&stack->lock);
+        mmb_stack_lock(stack);
         if (error) {
             mmb_locked_account_give(&stack->account, n_bytes);
             return error;
@@ -128,7 +152,7 @@ static mmbError stack_allocate(struct mmb_allocator *allocator, const struct mmb
     size_t room;
     if (!mmb_add_size(n_bytes, alignment, &room))
         return mmb_fail(MMB_INVALID_SIZE, "allocate %zu B: more than there are addresses", n_bytes);
-    mmb_biased_acquire(&stack->lock);
+    mmb_stack_lock(stack);
     bool charged = mmb_locked_account_take(&stack->account, n_bytes);
     mmbAllocation *record = charged ? push(stack, n_bytes, alignment) : NULL;
     mmbError error = MMB_OK;
@@ -138,31 +162,36 @@ static mmbError stack_allocate(struct mmb_allocator *allocator, const struct mmb
         error = commit(stack, record, n_bytes, request->asked);
     if (record && error)
         mmb_locked_account_give(&stack->account, n_bytes);
-    mmb_locked_account_release(&stack->account);
+    mmb_stack_unlock(stack);
     if (!error)
         *out_record = record;
     return error;
+}
+
+/* Beyond the highest use so far, an only account raises it and goes on. */
+static bool push_locked(struct mmb_stack *stack, size_t n_bytes, mmbAllocation **out_record)
+{
+    struct mmb_account *account = &stack->account.base;
+    mmb_account_touch(account);
+    if (account->suspended)
+        return false;
+    if (mmb_stack_push(stack, n_bytes, out_record))
+        return true;
+    if (n_bytes > MMB_RECORD_LOW ||
+        !mmb_account_take_sole(stack->account.quota, account, (int64_t)n_bytes))
+        return false;
+    mmb_account_give(account, (int64_t)n_bytes);
+    return mmb_stack_push(stack, n_bytes, out_record);
 }
 
 static bool stack_allocate_quickly(struct mmb_allocator *allocator, size_t n_bytes,
                                    mmbAllocation **out_record)
 {
     struct mmb_stack *stack = stack_of(allocator);
-    mmbAllocation *record = NULL;
     mmb_biased_acquire(&stack->lock);
-    if (mmb_locked_account_take(&stack->account, n_bytes)) {
-        record = push(stack, n_bytes, BLOCK_ALIGNMENT);
-        if (record) {
-            __atomic_store_n(&record->word, (uint32_t)MMB_RECORD_STACKED << 24 | (uint32_t)n_bytes,
-                             __ATOMIC_RELAXED);
-            count_pushed(stack, n_bytes);
-            *out_record = record;
-        } else {
-            mmb_locked_account_give(&stack->account, n_bytes);
-        }
-    }
+    bool pushed = push_locked(stack, n_bytes, out_record);
     mmb_locked_account_release(&stack->account);
-    return record != NULL;
+    return pushed;
 }
 
 static mmbError stale(const mmbAllocation *record)
@@ -189,47 +218,27 @@ static mmbError stack_free(struct mmb_allocator *allocator, mmbAllocation *recor
 {
     (void)keep_charged;
     struct mmb_stack *stack = stack_of(allocator);
-    mmb_biased_acquire(&stack->lock);
+    mmb_stack_lock(stack);
     if (mmb_stack_number(record) >= stack->count) {
-        mmb_biased_release(&stack->lock);
+        mmb_stack_unlock(stack);
         return stale(record);
     }
     mark_free(record);
     count_out(stack, n_bytes);
     mmb_stack_settle(stack);
-    mmb_locked_account_release(&stack->account);
+    mmb_stack_unlock(stack);
     return MMB_OK;
 }
 
-/* Lock held: is the record below the last one there, so that nothing goes with the last one? */
-static inline bool has_live_below(const struct mmb_stack *stack, size_t i)
-{
-    const mmbAllocation *records = stack->slab->owner.records;
-    return !stack->n_freed ||
-           (i > 0 && mmb_record_state(mmb_record_word(&records[i - 1])) == MMB_RECORD_STACKED);
-}
-
-/* The last block of all, with nothing to skip below it. Others are left to free. */
 static bool stack_free_quickly(struct mmb_allocator *allocator, mmbAllocation *record,
                                size_t n_bytes)
 {
     struct mmb_stack *stack = stack_of(allocator);
+    (void)n_bytes;
     mmb_biased_acquire(&stack->lock);
-    const struct mmb_stack_slab *slab = stack->slab;
-    size_t i = slab ? stack->count - 1 - slab->first : SIZE_MAX;
-    bool is_last = i < MMB_STACK_SLAB_RECORDS && record == &slab->owner.records[i] &&
-                   has_live_below(stack, i) && slab->entries[i].start >= stack->segment->origin;
-    if (is_last) {
-        mmb_debug_fill(record, MMB_FILL_FREED);
-        __atomic_store_n(&record->word, (uint32_t)MMB_RECORD_FREE << 24, __ATOMIC_RELAXED);
-        mmb_stack_count_out(stack, n_bytes);
-        mmb_locked_account_give(&stack->account, stack->charged - slab->entries[i].charged_before);
-        stack->charged = slab->entries[i].charged_before;
-        stack->top = slab->entries[i].start;
-        stack->count--;
-    }
+    bool popped = !stack->account.base.suspended && mmb_stack_pop(stack, record);
     mmb_locked_account_release(&stack->account);
-    return is_last;
+    return popped;
 }
 
 static bool is_top(const struct mmb_stack *stack, const mmbAllocation *record)
@@ -270,7 +279,8 @@ static mmbError resize_locked(struct mmb_stack *stack, mmbAllocation *record, si
     size_t charged = stack->charged;
     if (is_top(stack, record)) {
         charged = entry->charged_before + new_bytes;
-        mmb_stack_set_top(stack, entry->start + new_bytes);
+        mmb_stack_set_top(stack, entry->start);
+        stack->top = mmb_stack_top_behind(stack, entry->start + new_bytes);
     } else {
         stack->has_shrunk |= new_bytes < old_bytes;
     }
@@ -284,15 +294,15 @@ static mmbError stack_resize(struct mmb_allocator *allocator, mmbAllocation *rec
 {
     struct mmb_stack *stack = stack_of(allocator);
     size_t paid = 0;
-    mmb_biased_acquire(&stack->lock);
+    mmb_stack_lock(stack);
     mmbError error = can_resize(stack, record, old_bytes, new_bytes) ? MMB_OK : MMB_UNSUPPORTED;
     size_t more = error ? 0 : missing(stack, record, new_bytes);
     if (more && !mmb_locked_account_take(&stack->account, more)) {
-        mmb_locked_account_release(&stack->account);
+        mmb_stack_unlock(stack);
         error = mmb_account_charge(stack->base.quota, &stack->account.base, more);
         if (error)
             return error;
-        mmb_biased_acquire(&stack->lock);
+        mmb_stack_lock(stack);
         if (!can_resize(stack, record, old_bytes, new_bytes))
             error = MMB_UNSUPPORTED; /* something was pushed meanwhile */
     }
@@ -301,7 +311,7 @@ static mmbError stack_resize(struct mmb_allocator *allocator, mmbAllocation *rec
         error = resize_locked(stack, record, new_bytes, paid);
     if (error)
         mmb_locked_account_give(&stack->account, paid);
-    mmb_locked_account_release(&stack->account);
+    mmb_stack_unlock(stack);
     return error;
 }
 
@@ -312,62 +322,74 @@ static void stack_vacate(struct mmb_allocator *allocator, mmbAllocation *record,
     struct mmb_stack *stack = stack_of(allocator);
     (void)record;
     (void)keep_charged;
-    mmb_biased_acquire(&stack->lock);
+    mmb_stack_lock(stack);
     count_out(stack, n_bytes);
     mmb_stack_settle(stack);
-    mmb_locked_account_release(&stack->account);
+    mmb_stack_unlock(stack);
 }
 
 static void stack_reclaim(struct mmb_allocator *allocator, mmbAllocation *record)
 {
     struct mmb_stack *stack = stack_of(allocator);
-    mmb_biased_acquire(&stack->lock);
+    mmb_stack_lock(stack);
     mark_free(record);
     mmb_stack_settle(stack);
-    mmb_locked_account_release(&stack->account);
+    mmb_stack_unlock(stack);
 }
 
 /* ---- marks ---- */
 
-/* Of the block below a mark; 0 at the bottom. */
-static uint32_t serial_below(const struct mmb_stack *stack, size_t number)
+/* Of the mark above the last block; 0 at the bottom. */
+static uint32_t mark_top(struct mmb_stack *stack)
 {
-    if (number == 0)
+    if (stack->count == 0)
         return 0;
-    const mmbAllocation *record = mmb_stack_record(stack, number - 1);
-    const struct mmb_stack_slab *slab = (struct mmb_stack_slab *)mmb_record_owner_of(record);
-    return slab->serials[record - slab->owner.records];
+    struct mmb_stack_marked *marked =
+        mmb_stack_marked_of(mmb_stack_record(stack, stack->count - 1));
+    if (marked->serial)
+        return marked->serial;
+    stack->n_marks += stack->n_marks == UINT32_MAX ? 2 : 1;
+    marked->serial = stack->n_marks;
+    marked->down = stack->marked ? (uint32_t)(stack->count - stack->marked) : 0;
+    stack->marked = stack->count;
+    return marked->serial;
 }
 
 static mmbError stack_mark(struct mmb_allocator *allocator, mmbStackMark *out_mark)
 {
     struct mmb_stack *stack = stack_of(allocator);
-    mmb_biased_acquire(&stack->lock);
+    mmb_stack_lock(stack);
     out_mark->opaque[0] = MARK_MAGIC ^ (uintptr_t)stack;
     out_mark->opaque[1] = stack->count;
-    out_mark->opaque[2] = serial_below(stack, stack->count);
+    out_mark->opaque[2] = mark_top(stack);
     out_mark->opaque[3] = 0;
-    mmb_biased_release(&stack->lock);
+    mmb_stack_unlock(stack);
     return MMB_OK;
 }
 
 /* A mark is good as long as the block right below it is there, whatever its size is by now. */
 static bool is_good(const struct mmb_stack *stack, const mmbStackMark *mark)
 {
-    return mark->opaque[0] == (MARK_MAGIC ^ (uintptr_t)stack) && mark->opaque[3] == 0 &&
-           mark->opaque[1] <= stack->count &&
-           mark->opaque[2] == serial_below(stack, mark->opaque[1]);
+    size_t number = mark->opaque[1];
+    if (mark->opaque[0] != (MARK_MAGIC ^ (uintptr_t)stack) || mark->opaque[3] ||
+        number > stack->count)
+        return false;
+    if (number == 0)
+        return mark->opaque[2] == 0;
+    const struct mmb_stack_marked *marked =
+        mmb_stack_marked_of(mmb_stack_record(stack, number - 1));
+    return marked->serial && marked->serial == mark->opaque[2];
 }
 
 static mmbError stack_release(struct mmb_allocator *allocator, const mmbStackMark *mark)
 {
     struct mmb_stack *stack = stack_of(allocator);
-    mmb_biased_acquire(&stack->lock);
+    mmb_stack_lock(stack);
     bool good = is_good(stack, mark);
     mmbError error = good ? mmb_stack_pop_to(stack, mark->opaque[1]) : MMB_INVALID_ARG;
     if (good && !error)
         mmb_stack_settle(stack);
-    mmb_locked_account_release(&stack->account);
+    mmb_stack_unlock(stack);
     if (!good)
         return mmb_fail(MMB_INVALID_ARG, "stack_release: the mark is not of this stack, or what "
                                          "lay below it is gone");
@@ -377,23 +399,23 @@ static mmbError stack_release(struct mmb_allocator *allocator, const mmbStackMar
 static mmbError stack_reset(struct mmb_allocator *allocator)
 {
     struct mmb_stack *stack = stack_of(allocator);
-    mmb_biased_acquire(&stack->lock);
+    mmb_stack_lock(stack);
     mmbError error = mmb_stack_pop_to(stack, 0);
-    mmb_locked_account_release(&stack->account);
+    mmb_stack_unlock(stack);
     return error;
 }
 
 static void stack_get_stats(struct mmb_allocator *allocator, struct mmb_allocator_stats *out_stats)
 {
     struct mmb_stack *stack = stack_of(allocator);
-    mmb_biased_acquire(&stack->lock);
+    mmb_stack_lock(stack);
     mmb_stack_count_out(stack, 0);
     out_stats->live_bytes = stack->live_bytes;
     out_stats->peak_bytes = stack->peak_bytes;
     out_stats->live_count = stack->count - stack->n_freed;
     out_stats->total_allocations = stack->n_pushed;
     out_stats->total_frees = stack->n_pushed - out_stats->live_count;
-    mmb_biased_release(&stack->lock);
+    mmb_stack_unlock(stack);
 }
 
 static void stack_fork_lock(struct mmb_allocator *allocator)
@@ -412,7 +434,7 @@ const struct mmb_allocator_ops mmb_stack_allocator = {
     .strategy = MMB_STRATEGY_STACK,
     .is_positional = true,
     .open = stack_open,
-    .close = mmb_stack_close,
+    .close = stack_close,
     .allocate = stack_allocate,
     .free = stack_free,
     .resize = stack_resize,
@@ -430,4 +452,5 @@ const struct mmb_allocator_ops mmb_stack_allocator = {
     .mark = stack_mark,
     .release = stack_release,
     .reset = stack_reset,
+    .fill_hot = stack_fill_hot,
 };

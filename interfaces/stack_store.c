@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a stack stands on: its segments of memory and its slabs of records.
+/* What a stack stands on: its segments of memory and its slabs of records; and its lock, which
+ * keeps what the shortest ways see of them in step.
  *
  * Owns both chains. Slabs and segments above the current ones are kept for the way up and go back
  * on trim. The stack's lock is held unless a function says otherwise. */
@@ -8,6 +9,59 @@
 #include "interfaces/orphan.h"
 #include "src/base/error.h"
 #include "src/base/meta.h"
+
+/* ---- the lock ---- */
+
+void mmb_stack_lock(struct mmb_stack *stack)
+{
+    mmb_biased_acquire(&stack->lock);
+    const struct mmb_stack_slab *slab = stack->slab;
+    size_t count = slab ? slab->first + (size_t)(stack->next - slab->owner.records) : 0;
+    size_t most = stack->charged > stack->highest ? stack->charged : stack->highest;
+    size_t highest_live = stack->live_bytes + (most - stack->charged_then);
+    if (highest_live > stack->peak_bytes)
+        stack->peak_bytes = highest_live;
+    stack->live_bytes += stack->charged - stack->charged_then; /* modulo 2^64, as below */
+    stack->n_pushed += count + stack->n_popped - stack->count;
+    stack->n_popped = 0;
+    stack->count = count;
+}
+
+/* Does the last block lie below the current segment? */
+static bool is_below(const struct mmb_stack *stack)
+{
+    const struct mmb_stack_slab *slab = stack->slab;
+    return stack->count > slab->first &&
+           slab->entries[stack->count - slab->first - 1].start < stack->segment->origin;
+}
+
+/* Up to where every position that is a multiple of 16 is an address that is one, or 0. */
+static size_t room_end(const struct mmb_stack *stack)
+{
+    bool is_gone_at_top = stack->gone_from < stack->gone_to && stack->gone_to == stack->count;
+    if (!stack->segment || is_gone_at_top || (stack->bottom | stack->segment->origin) % 16)
+        return 0;
+    return stack->end & ~(size_t)15;
+}
+
+void mmb_stack_unlock(struct mmb_stack *stack)
+{
+    const struct mmb_stack_slab *slab = stack->slab;
+    stack->charged_then = stack->highest = stack->charged;
+    stack->has_odd = stack->n_freed || stack->has_shrunk;
+    stack->room_end = slab ? room_end(stack) : 0;
+    if (slab) {
+        size_t low = is_below(stack) ? stack->count : stack->marked;
+        mmbAllocation *records = slab->owner.records;
+        stack->entries = (uintptr_t)slab->entries - (uintptr_t)records;
+        stack->next = records + (stack->count - slab->first);
+        stack->slab_end = records + MMB_STACK_SLAB_RECORDS;
+        stack->floor = low > slab->first ? records + (low - slab->first) : records;
+    } else {
+        stack->next = stack->floor = NULL;
+    }
+    mmb_locked_account_release(&stack->account);
+}
 
 /* ---- up ---- */
 
@@ -25,7 +79,7 @@ void mmb_stack_enter(struct mmb_stack *stack, struct mmb_stack_segment *segment,
     stack->top = top;
     stack->end = segment ? segment_end(stack, segment) : 0;
     stack->bottom = segment ? segment->chunk->memory.address - segment->origin : 0;
-    stack->has_host = segment && segment->chunk->memory.host;
+    stack->host_mask = segment && segment->chunk->memory.host ? UINTPTR_MAX : 0;
 }
 
 /* Lock held. */
@@ -42,6 +96,8 @@ static mmbError next_slab(struct mmb_stack *stack)
     slab->owner.n_records = MMB_STACK_SLAB_RECORDS;
     if (!mmb_record_slab_alloc(&slab->owner))
         goto free_slab;
+    for (size_t i = 0; i < MMB_STACK_SLAB_RECORDS; i++)
+        slab->owner.records[i].home = stack->base.slot * MMB_SLOT_BYTES;
     slab->first = stack->count;
     slab->below = stack->slab;
     if (stack->slab)
@@ -85,9 +141,9 @@ static mmbError add_segment(struct mmb_stack *stack, size_t needed)
         return error;
     }
     segment->chunk->allocator = &stack->base;
-    mmb_biased_acquire(&stack->lock);
+    mmb_stack_lock(stack);
     append(stack, segment);
-    mmb_biased_release(&stack->lock);
+    mmb_stack_unlock(stack);
     return MMB_OK;
 }
 
@@ -135,7 +191,7 @@ mmbError mmb_stack_grow(struct mmb_stack *stack, size_t n_bytes, size_t alignmen
     struct mmb_stack_segment *useless = NULL;
     mmbError error = MMB_OK;
     bool grown = true;
-    mmb_biased_acquire(&stack->lock);
+    mmb_stack_lock(stack);
     if (!stack->slab || stack->count - stack->slab->first == MMB_STACK_SLAB_RECORDS)
         error = next_slab(stack);
     else if (stack->segment &&
@@ -143,7 +199,7 @@ mmbError mmb_stack_grow(struct mmb_stack *stack, size_t n_bytes, size_t alignmen
         error = full(stack, n_bytes);
     else
         grown = climb_if_room(stack, n_bytes + slack, &useless);
-    mmb_biased_release(&stack->lock);
+    mmb_stack_unlock(stack);
     return_segments(useless);
     return grown ? error : add_segment(stack, n_bytes + slack);
 }
@@ -200,17 +256,18 @@ static struct mmb_stack_segment *cut_segments(struct mmb_stack *stack, size_t ke
 void mmb_stack_trim(struct mmb_allocator *allocator, size_t keep_bytes)
 {
     struct mmb_stack *stack = (struct mmb_stack *)allocator;
-    mmb_biased_acquire(&stack->lock);
+    mmb_stack_lock(stack);
     struct mmb_stack_segment *segments = cut_segments(stack, keep_bytes);
     struct mmb_stack_slab *slabs = cut_slabs(stack);
-    mmb_biased_release(&stack->lock);
+    mmb_stack_unlock(stack);
     free_slabs(slabs);
     return_segments(segments);
 }
 
-void mmb_stack_close(struct mmb_allocator *allocator)
+void mmb_stack_end(struct mmb_stack *stack)
 {
-    struct mmb_stack *stack = (struct mmb_stack *)allocator;
+    mmb_stack_lock(stack); /* nobody else is here; for the count */
+    mmb_stack_unlock(stack);
     mmb_locked_account_close(&stack->account);
     struct mmb_stack_slab *slab = stack->slab;
     mmb_homes_close_begin();

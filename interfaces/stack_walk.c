@@ -59,11 +59,11 @@ bool mmb_stack_locate(struct mmb_allocator *allocator, const mmbAllocation *reco
                       struct mmb_block *out_block)
 {
     struct mmb_stack *stack = (struct mmb_stack *)allocator;
-    mmb_biased_acquire(&stack->lock);
+    mmb_stack_lock(stack);
     bool live = mmb_stack_number(record) < stack->count;
     if (live)
         locate(stack, record, out_block);
-    mmb_biased_release(&stack->lock);
+    mmb_stack_unlock(stack);
     return live;
 }
 
@@ -92,17 +92,17 @@ mmbAllocation *mmb_stack_find(struct mmb_allocator *allocator, struct mmb_chunk 
                               uintptr_t address)
 {
     struct mmb_stack *stack = (struct mmb_stack *)allocator;
-    mmb_biased_acquire(&stack->lock);
+    mmb_stack_lock(stack);
     const struct mmb_stack_segment *segment = chunk->owned;
     mmbAllocation *record = record_at(stack, segment->origin + (address - chunk->memory.address));
-    mmb_biased_release(&stack->lock);
+    mmb_stack_unlock(stack);
     return record;
 }
 
 void mmb_stack_for_each(struct mmb_allocator *allocator, mmb_record_visitor visit, void *user)
 {
     struct mmb_stack *stack = (struct mmb_stack *)allocator;
-    mmb_biased_acquire(&stack->lock);
+    mmb_stack_lock(stack);
     bool more = true;
     for (size_t number = stack->count; more && number > 0; number--) {
         mmbAllocation *record = mmb_stack_record(stack, number - 1);
@@ -112,10 +112,16 @@ void mmb_stack_for_each(struct mmb_allocator *allocator, mmb_record_visitor visi
         locate(stack, record, &block);
         more = visit(user, record, &block);
     }
-    mmb_biased_release(&stack->lock);
+    mmb_stack_unlock(stack);
 }
 
 /* ---- down ---- */
+
+size_t mmb_stack_top_behind(const struct mmb_stack *stack, size_t position)
+{
+    size_t top = position + mmb_align_head(stack->bottom + position, 16);
+    return top < stack->end ? top : stack->end;
+}
 
 void mmb_stack_set_top(struct mmb_stack *stack, size_t position)
 {
@@ -135,8 +141,20 @@ static bool is_gone_at_top(const struct mmb_stack *stack, size_t number)
     return stack->gone_to == stack->count && number >= stack->gone_from && number < stack->gone_to;
 }
 
+/* The marks above the records from `number` on. */
+static void drop_marks(struct mmb_stack *stack, size_t number)
+{
+    while (stack->marked > number) {
+        struct mmb_stack_marked *marked =
+            mmb_stack_marked_of(mmb_stack_record(stack, stack->marked - 1));
+        stack->marked = marked->down ? stack->marked - marked->down : 0;
+        *marked = (struct mmb_stack_marked){0, 0};
+    }
+}
+
 void mmb_stack_drop_to(struct mmb_stack *stack, size_t number)
 {
+    drop_marks(stack, number);
     if (!is_gone_at_top(stack, number))
         go_down(stack, mmb_stack_entry_of(mmb_stack_record(stack, number)));
     stack->count = number;

@@ -15,6 +15,8 @@
 void mmb_biased_init(struct mmb_biased *biased)
 {
     biased->owner = NULL;
+    biased->quick = NULL;
+    biased->no_quick = true;
     biased->busy = 0;
     biased->slow = 0;
     biased->candidate = NULL;
@@ -44,6 +46,7 @@ void mmb_biased_acquire_slowly(struct mmb_biased *biased)
     const void *self = __builtin_thread_pointer();
     if (biased->owner) {
         __atomic_store_n(&biased->owner, NULL, __ATOMIC_RELAXED);
+        __atomic_store_n(&biased->quick, NULL, __ATOMIC_RELAXED);
         mmb_barrier_threads();
         wait_for_owner(biased);
         if (biased->needed < IN_A_ROW_LAST)
@@ -54,13 +57,21 @@ void mmb_biased_acquire_slowly(struct mmb_biased *biased)
     __atomic_store_n(&biased->slow, 1, __ATOMIC_RELAXED);
 }
 
+void mmb_biased_set_quick(struct mmb_biased *biased, bool may_enter)
+{
+    biased->no_quick = !may_enter;
+    __atomic_store_n(&biased->quick, may_enter ? biased->owner : NULL, __ATOMIC_RELAXED);
+}
+
 static void appoint(struct mmb_biased *biased)
 {
     biased->in_a_row = 0;
     if (!biased->candidate && mmb_barrier_open())
         biased->candidate = biased->last;
-    if (biased->candidate == biased->last)
-        __atomic_store_n(&biased->owner, biased->candidate, __ATOMIC_RELAXED);
+    if (biased->candidate != biased->last)
+        return;
+    __atomic_store_n(&biased->owner, biased->candidate, __ATOMIC_RELAXED);
+    mmb_biased_set_quick(biased, !biased->no_quick);
 }
 
 void mmb_biased_release_slowly(struct mmb_biased *biased)

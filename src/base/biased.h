@@ -12,18 +12,25 @@
  * Other:   acquire the ordinary lock; owner = none; barrier; wait for busy == 0; slow = 1.
  * The owner's check comes after his mark. Either the mark was visible before the barrier, and the
  * other waits, or the check comes after it and fails. `slow` tells the holder how to release: it is
- * set only while no owner holds the lock, so neither kind of holder can see the other's. */
+ * set only while no owner holds the lock, so neither kind of holder can see the other's.
+ *
+ * What a lock guards may have states in which its shortest ways must not be taken at all, by the
+ * owner neither. They compare with `quick`, which is the owner but in such states, and so look at
+ * one word for both. */
 
 #include "src/base/barrier.h"
 #include "src/base/lock.h"
+#include "src/base/owned.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct mmb_biased {
-    const void *owner;     /* thread pointer, or NULL; changes under `lock` */
+    const void *quick;     /* owner, or NULL: he may not enter */
     uint32_t busy;         /* the owner holds it, or looks whether he may */
     uint32_t slow;         /* held through `lock` */
+    const void *owner;     /* thread pointer, or NULL; changes under `lock` */
+    bool no_quick;         /* quick stays NULL */
     const void *candidate; /* the only thread that can be owner; NULL: not known yet */
     const void *last;      /* who held it last through `lock` */
     uint32_t in_a_row;     /* how often since somebody else did */
@@ -34,18 +41,40 @@ struct mmb_biased {
 void mmb_biased_init(struct mmb_biased *biased);
 void mmb_biased_acquire_slowly(struct mmb_biased *biased);
 void mmb_biased_release_slowly(struct mmb_biased *biased);
+/* Lock held: may the owner enter? Not at first. */
+void mmb_biased_set_quick(struct mmb_biased *biased, bool may_enter);
 
 static inline void mmb_biased_acquire(struct mmb_biased *biased)
 {
     const void *self = __builtin_thread_pointer();
-    if (__builtin_expect(__atomic_load_n(&biased->owner, __ATOMIC_RELAXED) == self, 1)) {
+    if (__builtin_expect(MMB_OWNED_LOAD(biased->owner) == self, 1)) {
         __atomic_store_n(&biased->busy, 1, __ATOMIC_RELAXED);
         atomic_signal_fence(memory_order_seq_cst);
-        if (__builtin_expect(__atomic_load_n(&biased->owner, __ATOMIC_RELAXED) == self, 1))
+        if (__builtin_expect(MMB_OWNED_LOAD(biased->owner) == self, 1))
             return;
         __atomic_store_n(&biased->busy, 0, __ATOMIC_RELEASE);
     }
     mmb_biased_acquire_slowly(biased);
+}
+
+/* The owner's shortest way: takes the lock or gives false. Then leave; the others release it. */
+static inline bool mmb_biased_enter(struct mmb_biased *biased)
+{
+    const void *self = __builtin_thread_pointer();
+    if (__builtin_expect(MMB_OWNED_LOAD(biased->quick) != self, 0))
+        return false;
+    __atomic_store_n(&biased->busy, 1, __ATOMIC_RELAXED);
+    atomic_signal_fence(memory_order_seq_cst);
+    if (__builtin_expect(MMB_OWNED_LOAD(biased->quick) == self, 1))
+        return true;
+    __atomic_store_n(&biased->busy, 0, __ATOMIC_RELEASE);
+    return false;
+}
+
+static inline void mmb_biased_leave(struct mmb_biased *biased)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    __atomic_store_n(&biased->busy, 0, __ATOMIC_RELEASE);
 }
 
 /* The release store pairs with the acquire load of whoever waits for busy == 0. */

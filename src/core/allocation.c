@@ -7,6 +7,7 @@
 #include "src/core/allocation.h"
 #include <mmb/copy.h>
 #include "interfaces/orphan.h"
+#include "interfaces/stack_hot.h"
 #include "interfaces/thread_hot.h"
 #include "src/base/checked.h"
 #include "src/base/error.h"
@@ -126,7 +127,7 @@ allocate_slowly(size_t n_bytes, mmbMemInterface *interface, mmbAllocation **out_
     return error;
 }
 
-/* The short way of a strategy without magazines; it is cleared when the interface goes. */
+/* The short way of a strategy besides magazines; it is cleared when the interface goes. */
 static __attribute__((noinline)) mmbError
 allocate_missed(size_t n_bytes, mmbMemInterface *interface, mmbAllocation **out_allocation)
 {
@@ -137,10 +138,13 @@ allocate_missed(size_t n_bytes, mmbMemInterface *interface, mmbAllocation **out_
     return hand_out(out_allocation);
 }
 
-static __attribute__((noinline)) mmbError allocate_large(size_t n_bytes, mmbMemInterface *interface,
-                                                         mmbAllocation **out_allocation)
+/* What is not looked up: large sizes, and all of stacks. */
+static __attribute__((noinline)) mmbError
+allocate_otherwise(size_t n_bytes, mmbMemInterface *interface, mmbAllocation **out_allocation)
 {
-    if (interface->hot.quick || !mmb_hot_allocate_large(&interface->hot, n_bytes, out_allocation))
+    struct mmb_stack *stack = interface->hot.stack;
+    if (stack ? !mmb_stack_allocate_hot(stack, n_bytes, out_allocation)
+              : !mmb_hot_allocate_large(&interface->hot, n_bytes, out_allocation))
         return allocate_missed(n_bytes, interface, out_allocation);
     return hand_out(out_allocation);
 }
@@ -153,7 +157,7 @@ mmbError mmb_allocate(size_t n_bytes, mmbMemInterface *interface, mmbAllocation 
     if (__builtin_expect(!out_allocation || !mmb_interface_is_slot(interface), 0))
         return allocate_slowly(n_bytes, interface, out_allocation);
     if (__builtin_expect(n_bytes > interface->hot.lookup_bytes, 0))
-        return allocate_large(n_bytes, interface, out_allocation);
+        return allocate_otherwise(n_bytes, interface, out_allocation);
     if (__builtin_expect(!mmb_hot_allocate(&interface->hot, n_bytes, out_allocation), 0))
         return allocate_missed(n_bytes, interface, out_allocation);
     return hand_out(out_allocation);
@@ -344,18 +348,23 @@ static __attribute__((noinline)) mmbError free_slowly(mmbAllocation *allocation)
     return mmb_allocation_release(allocation, "free");
 }
 
-/* A record of ours. A LOCKED or STACKED one has no extension, so nothing holds it and nothing is to
- * be undone. Whether a STACKED one is live its stack tells. */
-static __attribute__((noinline)) mmbError free_missed(mmbAllocation *allocation)
+/* A record of ours. One that is not INDIRECT has no extension, so nothing holds it and nothing is
+ * to be undone. Whether a STACKED one is live its stack tells. */
+static __attribute__((noinline)) mmbError free_by_strategy(mmbAllocation *allocation)
 {
-    uint32_t word = mmb_record_word(allocation), state = mmb_record_state(word);
-    if ((state != MMB_RECORD_LOCKED && state != MMB_RECORD_STACKED) || mmb_trace_is_on)
+    uint32_t word = mmb_record_word(allocation);
+    if (word == 0 || mmb_record_state(word) >= MMB_RECORD_INDIRECT || mmb_trace_is_on)
         return free_slowly(allocation);
     struct mmb_allocator *allocator = mmb_record_allocator(allocation);
     if (allocator->ops->free_quickly &&
         allocator->ops->free_quickly(allocator, allocation, word & MMB_RECORD_LOW))
         return MMB_OK;
     return free_slowly(allocation);
+}
+
+static __attribute__((noinline)) mmbError free_missed(mmbAllocation *allocation)
+{
+    return mmb_stack_free_hot(allocation) ? MMB_OK : free_by_strategy(allocation);
 }
 
 mmbError mmb_free(mmbAllocation *handle)

@@ -67,7 +67,7 @@ static void fill_hot(mmbMemInterface *interface)
         allocator->ops->fill_hot(allocator, &interface->hot);
     interface->hot.allocator = allocator;
     interface->hot.quick = allocator->ops->allocate_quickly;
-    interface->hot.lookup_bytes = interface->hot.quick ? 0 : MMB_HOT_BYTES;
+    interface->hot.lookup_bytes = interface->hot.slot_base ? MMB_HOT_BYTES : 0;
 }
 
 mmbError mmb_interface_open(mmbMemSpace *space, const mmbMemInterfaceConfig *config,

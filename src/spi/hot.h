@@ -12,11 +12,14 @@
 #define MMB_HOT_BYTES   1024u /* sizes up to here are looked up, larger ones computed */
 #define MMB_HOT_ENTRIES (MMB_HOT_BYTES / 16u + 1u)
 
+struct mmb_stack;
+
 struct mmb_hot {
     uint32_t magazine[MMB_HOT_ENTRIES]; /* offset in a thread area, by (n_bytes + 15) / 16 */
-    uint32_t lookup_bytes;              /* MMB_HOT_BYTES; 0: no magazine serves any size */
     uint32_t slot_base;                 /* offset of the allocator's slot; 0: none */
     uint32_t cached_bytes;              /* the largest size that magazines hold; 0: none */
+    size_t lookup_bytes;                /* MMB_HOT_BYTES; 0: no magazine serves any size */
+    struct mmb_stack *stack;            /* interfaces/stack_hot.h; NULL: another strategy */
     /* A strategy without magazines: its own short way, of the allocator it is given; NULL: none. */
     bool (*quick)(struct mmb_allocator *allocator, size_t n_bytes, mmbAllocation **out_record);
     struct mmb_allocator *allocator;
@@ -30,6 +33,7 @@ static inline void mmb_hot_clear(struct mmb_hot *hot)
     hot->lookup_bytes = 0;
     hot->slot_base = 0;
     hot->cached_bytes = 0;
+    hot->stack = NULL;
     hot->quick = NULL;
 }
 
