@@ -7,6 +7,7 @@
  * waits for him. Lock order: see thread_cache.c. */
 #include "interfaces/thread.h"
 #include "interfaces/thread_hot.h"
+#include "src/base/barrier.h"
 #include "src/base/error.h"
 #include "src/base/meta.h"
 
@@ -16,6 +17,9 @@
 #define BATCH_OF_LIMIT 16u
 /* Batches that a class's store holds. */
 #define STORE_BATCHES 8u
+/* What the one cache of a scalable page keeps is in nobody else's way for long, but stays when the
+ * interface is left alone: an eighth of a batch, and nothing in the store. */
+#define SINGLE_BATCH_BYTES ((size_t)32 << 10)
 
 static struct mmb_thread_allocator *thread_of(struct mmb_allocator *allocator)
 {
@@ -31,7 +35,7 @@ uint32_t mmb_thread_batch(const struct mmb_thread_allocator *allocator, uint32_t
 
 /* ---- life ---- */
 
-static mmbError thread_open(const struct mmb_allocator_request *request, struct mmb_allocator **out)
+mmbError mmb_thread_open(const struct mmb_allocator_request *request, struct mmb_allocator **out)
 {
     mmbError error = mmb_heap_check(request->base.source);
     if (!error)
@@ -42,23 +46,29 @@ static mmbError thread_open(const struct mmb_allocator_request *request, struct 
     if (!self)
         return mmb_fail(MMB_OUT_OF_MEMORY, "create_interface: no metadata for an allocator");
     self->base = request->base;
+    self->is_single = request->base.ops->strategy == MMB_STRATEGY_SCALABLE_PAGE;
+    /* Where memory cannot grow, blocks in magazines would be in the way of large ones. */
+    bool may_hold = mmb_barrier_open() && mmb_source_bounded(request->base.source) == SIZE_MAX;
+    self->needed = may_hold ? MMB_SINGLE_NEEDED : UINT32_MAX;
     mmb_heap_open(&self->heap, &self->base);
     mmb_list_init(&self->caches);
     if (self->base.slot < MMB_THREAD_SLOTS) {
         bool small_only = self->heap.large_from < MMB_CLASS_SMALL_BYTES;
         self->slot_base = self->base.slot * MMB_SLOT_BYTES;
-        self->cached_bytes = small_only ? self->heap.large_from : MMB_CLASS_MAX_BYTES;
+        self->cached_bytes =
+            small_only || self->is_single ? self->heap.large_from : MMB_CLASS_MAX_BYTES;
     }
     size_t share = mmb_quota_limit(self->base.quota) / BATCH_OF_LIMIT;
-    self->batch_bytes = share < BATCH_BYTES ? share : BATCH_BYTES;
-    for (uint32_t c = 0; c < MMB_CLASSES; c++)
+    size_t most = self->is_single ? SINGLE_BATCH_BYTES : BATCH_BYTES;
+    self->batch_bytes = share < most ? share : most;
+    for (uint32_t c = 0; c < MMB_CLASSES && !self->is_single; c++)
         self->central[c].capacity = STORE_BATCHES * mmb_thread_batch(self, c);
     mmb_locked_account_open(&self->account, self->base.quota, &self->heap.lock);
     *out = &self->base;
     return MMB_OK;
 }
 
-static void thread_close(struct mmb_allocator *allocator)
+void mmb_thread_close(struct mmb_allocator *allocator)
 {
     struct mmb_thread_allocator *self = thread_of(allocator);
     mmb_caches_close(self);
@@ -69,7 +79,7 @@ static void thread_close(struct mmb_allocator *allocator)
     mmb_meta_free(self, sizeof *self);
 }
 
-static void thread_fill_hot(struct mmb_allocator *allocator, struct mmb_hot *hot)
+void mmb_thread_fill_hot(struct mmb_allocator *allocator, struct mmb_hot *hot)
 {
     const struct mmb_thread_allocator *self = thread_of(allocator);
     size_t most = self->cached_bytes;
@@ -153,12 +163,9 @@ static uint32_t fill(struct mmb_thread_cache *cache, uint32_t class_index, mmbAl
     return n;
 }
 
-static void put_away(struct mmb_thread_allocator *self, uint32_t class_index,
-                     mmbAllocation **records, uint32_t n)
+/* Where blocks without a magazine go. */
+static void put_back(struct mmb_thread_allocator *self, mmbAllocation **records, uint32_t n)
 {
-    n = mmb_central_put(&self->central[class_index], records, n);
-    if (n == 0)
-        return;
     mmb_biased_acquire(&self->heap.lock);
     uint32_t n_runs = self->heap.n_runs_put;
     while (n > 0)
@@ -169,12 +176,21 @@ static void put_away(struct mmb_thread_allocator *self, uint32_t class_index,
         mmb_heap_decay(&self->heap);
 }
 
+static void put_away(struct mmb_thread_allocator *self, uint32_t class_index,
+                     mmbAllocation **records, uint32_t n)
+{
+    n = mmb_central_put(&self->central[class_index], records, n);
+    if (n)
+        put_back(self, records, n);
+}
+
 /* A batch from the store or the heap: one record for the caller, the others for the magazine. */
 static mmbError refill(struct mmb_thread_allocator *self, struct mmb_thread_cache *cache,
                        uint32_t class_index, mmbAllocation **out_record)
 {
     mmbAllocation *batch[BATCH_BLOCKS];
-    uint32_t want = cache ? mmb_thread_batch(self, class_index) : 1;
+    bool may_keep = cache && mmb_cache_is_running(cache);
+    uint32_t want = may_keep ? mmb_thread_batch(self, class_index) : 1;
     uint32_t n = mmb_central_get(&self->central[class_index], batch, want);
     while (n == 0) {
         mmb_biased_acquire(&self->heap.lock);
@@ -218,14 +234,6 @@ static mmbError take_block(struct mmb_thread_allocator *self, struct mmb_thread_
     return *out_record ? MMB_OK : refill(self, cache, class_index, out_record);
 }
 
-/* Where a block goes back to: as it was taken. */
-static void give_block(struct mmb_thread_allocator *self, mmbAllocation *record)
-{
-    mmb_biased_acquire(&self->heap.lock);
-    mmb_heap_put(&self->heap, record);
-    mmb_biased_release(&self->heap.lock);
-}
-
 static void count_allocated(struct mmb_thread_allocator *self, struct mmb_thread_cache *cache)
 {
     if (cache) {
@@ -233,7 +241,7 @@ static void count_allocated(struct mmb_thread_allocator *self, struct mmb_thread
         return;
     }
     mmb_biased_acquire(&self->heap.lock);
-    self->n_allocated++;
+    mmb_thread_count_shared(self);
     mmb_biased_release(&self->heap.lock);
 }
 
@@ -260,8 +268,8 @@ static void count_moved(struct mmb_thread_allocator *self, int64_t n_bytes)
         __atomic_fetch_add(&self->moved_bytes, n_bytes, __ATOMIC_RELAXED);
 }
 
-static mmbError thread_allocate(struct mmb_allocator *allocator, const struct mmb_request *request,
-                                mmbAllocation **out_record)
+mmbError mmb_thread_allocate(struct mmb_allocator *allocator, const struct mmb_request *request,
+                             mmbAllocation **out_record)
 {
     struct mmb_thread_allocator *self = thread_of(allocator);
     size_t n_bytes = request->n_bytes, need;
@@ -278,13 +286,13 @@ static mmbError thread_allocate(struct mmb_allocator *allocator, const struct mm
         goto uncharge;
     error = publish(self, record, need, request);
     if (error)
-        goto give_block;
+        goto put_back;
     count_allocated(self, cache);
     count_moved(self, (int64_t)request->prepaid);
     *out_record = record;
     return MMB_OK;
-give_block:
-    give_block(self, record);
+put_back:
+    put_back(self, &record, 1);
 uncharge:
     uncharge(self, cache, n_bytes - request->prepaid);
     return error;
@@ -327,8 +335,8 @@ static bool free_to_cache(struct mmb_thread_allocator *self, struct mmb_thread_c
     return taken;
 }
 
-static mmbError thread_free(struct mmb_allocator *allocator, mmbAllocation *record, size_t n_bytes,
-                            size_t keep_charged)
+mmbError mmb_thread_free(struct mmb_allocator *allocator, mmbAllocation *record, size_t n_bytes,
+                         size_t keep_charged)
 {
     struct mmb_thread_allocator *self = thread_of(allocator);
     if (mmb_record_state(mmb_record_word(record)) == MMB_RECORD_INDIRECT)
@@ -338,14 +346,14 @@ static mmbError thread_free(struct mmb_allocator *allocator, mmbAllocation *reco
     bool has_class = offset != 0 && self->cached_bytes;
     __atomic_store_n(&record->word, (uint32_t)MMB_RECORD_FREE << 24, __ATOMIC_RELAXED);
     if (!has_class || !cache || !free_to_cache(self, cache, MMB_CLASS_OF_OFFSET(offset), record))
-        give_block(self, record);
+        put_back(self, &record, 1);
     count_moved(self, -(int64_t)keep_charged);
     uncharge(self, cache, n_bytes - keep_charged);
     return MMB_OK;
 }
 
-static mmbError thread_resize(struct mmb_allocator *allocator, mmbAllocation *record,
-                              size_t old_bytes, size_t new_bytes)
+mmbError mmb_thread_resize(struct mmb_allocator *allocator, mmbAllocation *record, size_t old_bytes,
+                           size_t new_bytes)
 {
     struct mmb_thread_allocator *self = thread_of(allocator);
     struct mmb_block block;
@@ -366,8 +374,8 @@ static mmbError thread_resize(struct mmb_allocator *allocator, mmbAllocation *re
     return error;
 }
 
-static void thread_vacate(struct mmb_allocator *allocator, mmbAllocation *record, size_t n_bytes,
-                          size_t keep_charged)
+void mmb_thread_vacate(struct mmb_allocator *allocator, mmbAllocation *record, size_t n_bytes,
+                       size_t keep_charged)
 {
     struct mmb_thread_allocator *self = thread_of(allocator);
     mmb_biased_acquire(&self->heap.lock);
@@ -379,7 +387,7 @@ static void thread_vacate(struct mmb_allocator *allocator, mmbAllocation *record
     uncharge(self, mmb_cache_get(self), n_bytes - keep_charged);
 }
 
-static void thread_reclaim(struct mmb_allocator *allocator, mmbAllocation *record)
+void mmb_thread_reclaim(struct mmb_allocator *allocator, mmbAllocation *record)
 {
     struct mmb_thread_allocator *self = thread_of(allocator);
     mmb_biased_acquire(&self->heap.lock);
@@ -393,13 +401,13 @@ const struct mmb_allocator_ops mmb_thread_allocator_ops = {
     .size = sizeof mmb_thread_allocator_ops,
     .name = "thread-local",
     .strategy = MMB_STRATEGY_THREAD_LOCAL,
-    .open = thread_open,
-    .close = thread_close,
-    .allocate = thread_allocate,
-    .free = thread_free,
-    .resize = thread_resize,
-    .vacate = thread_vacate,
-    .reclaim = thread_reclaim,
+    .open = mmb_thread_open,
+    .close = mmb_thread_close,
+    .allocate = mmb_thread_allocate,
+    .free = mmb_thread_free,
+    .resize = mmb_thread_resize,
+    .vacate = mmb_thread_vacate,
+    .reclaim = mmb_thread_reclaim,
     .locate = mmb_thread_locate,
     .find = mmb_thread_find,
     .for_each = mmb_thread_for_each,
@@ -407,5 +415,5 @@ const struct mmb_allocator_ops mmb_thread_allocator_ops = {
     .trim = mmb_thread_trim,
     .fork_lock = mmb_thread_fork_lock,
     .fork_unlock = mmb_thread_fork_unlock,
-    .fill_hot = thread_fill_hot,
+    .fill_hot = mmb_thread_fill_hot,
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The thread-local strategy: magazines per thread in front of a store per class in front of a heap.
- */
+ * The scalable page is the same with magazines for one thread at most: the holder, who has the heap
+ * to himself. Whoever else comes takes them away first, and then all share the heap's lock until
+ * one of them has it to himself for long again. */
 #ifndef MMB_INTERFACES_THREAD_H
 #define MMB_INTERFACES_THREAD_H
 #include "interfaces/central.h"
@@ -9,8 +11,15 @@
 
 extern const struct mmb_allocator_ops mmb_thread_allocator_ops;
 
+/* So many calls in a row make a thread the holder. A barrier costs some microseconds, so each
+ * holder that is ended makes it eight times more. */
+#define MMB_SINGLE_NEEDED      64u
+#define MMB_SINGLE_NEEDED_MORE 8u
+#define MMB_SINGLE_NEEDED_MOST (1u << 28)
+
 /* `account` pays for what threads without a cache allocate, and inherits from caches that end.
  * Under heap.lock: the account and all counts below it. Under the lock of thread_cache.c: caches.
+ * The holder changes under both.
  */
 struct mmb_thread_allocator {
     struct mmb_allocator base;
@@ -25,6 +34,12 @@ struct mmb_thread_allocator {
     int64_t moved_bytes;  /* live here but charged where they came from, less the reverse; atomic */
     uint32_t slot_base;   /* 0: beyond the slots with magazines */
     size_t cached_bytes;  /* the largest block that magazines hold; 0: none */
+    /* The scalable page's. While there is a holder, all that is used is in his account. */
+    bool is_single;
+    struct mmb_thread_cache *holder;
+    const void *last;  /* the last thread that had the lock while there was no holder */
+    uint32_t in_a_row; /* so often since another one had it */
+    uint32_t needed;   /* UINT32_MAX: there is never a holder */
 };
 
 /* Blocks that move between a magazine and the store in one go; a magazine holds two such batches.
@@ -36,15 +51,41 @@ static inline uint32_t mmb_thread_capacity(const struct mmb_thread_allocator *al
     return 2 * mmb_thread_batch(allocator, class_index);
 }
 
-/* Sums over an allocator's caches. */
+/* Sums over an allocator's caches, and the highest of their peaks. */
 struct mmb_caches_sum {
-    int64_t used, peak;
+    int64_t used, peak, highest;
     size_t n_cached;
     uint64_t n_allocated;
 };
 void mmb_caches_sum(struct mmb_thread_allocator *allocator, struct mmb_caches_sum *out_sum);
 
-/* Members of the table, in thread_report.c. */
+/* Heap lock held: a block was allocated without a cache. Nobody else can tell how much that makes,
+ * since the account's own peak is told in steps where threads share it. */
+static inline void mmb_thread_count_shared(struct mmb_thread_allocator *allocator)
+{
+    allocator->n_allocated++;
+    if (!allocator->is_single)
+        return;
+    int64_t live = mmb_account_used(&allocator->account.base) +
+                   __atomic_load_n(&allocator->moved_bytes, __ATOMIC_RELAXED);
+    if (live > (int64_t)allocator->peak_bytes)
+        allocator->peak_bytes = (size_t)live;
+}
+
+/* Members of the table; most of the scalable page's too. */
+mmbError mmb_thread_open(const struct mmb_allocator_request *request, struct mmb_allocator **out);
+void mmb_thread_close(struct mmb_allocator *allocator);
+mmbError mmb_thread_allocate(struct mmb_allocator *allocator, const struct mmb_request *request,
+                             mmbAllocation **out_record);
+mmbError mmb_thread_free(struct mmb_allocator *allocator, mmbAllocation *record, size_t n_bytes,
+                         size_t keep_charged);
+mmbError mmb_thread_resize(struct mmb_allocator *allocator, mmbAllocation *record, size_t old_bytes,
+                           size_t new_bytes);
+void mmb_thread_vacate(struct mmb_allocator *allocator, mmbAllocation *record, size_t n_bytes,
+                       size_t keep_charged);
+void mmb_thread_reclaim(struct mmb_allocator *allocator, mmbAllocation *record);
+void mmb_thread_fill_hot(struct mmb_allocator *allocator, struct mmb_hot *hot);
+/* In thread_report.c. */
 bool mmb_thread_locate(struct mmb_allocator *allocator, const mmbAllocation *record,
                        struct mmb_block *out_block);
 mmbAllocation *mmb_thread_find(struct mmb_allocator *allocator, struct mmb_chunk *chunk,

@@ -148,6 +148,10 @@ static void end_cache(struct mmb_thread_cache *cache)
     mmb_account_detach(allocator->base.quota, &cache->account, &allocator->account.base);
     mmb_biased_acquire(&allocator->heap.lock);
     allocator->n_allocated += cache->n_allocated;
+    if (allocator->is_single && cache->account.peak > (int64_t)allocator->peak_bytes)
+        allocator->peak_bytes = (size_t)cache->account.peak;
+    if (allocator->holder == cache)
+        __atomic_store_n(&allocator->holder, NULL, __ATOMIC_RELAXED);
     mmb_biased_release(&allocator->heap.lock);
     mmb_list_remove(&cache->link);
     for (uint32_t c = 0; c < MMB_CLASSES; c++) {
@@ -234,14 +238,15 @@ static void open_cache(char *area, struct mmb_thread_allocator *allocator)
     if (allocator->base.slot > mmb_cache_at(area, 0)->last_slot)
         mmb_cache_at(area, 0)->last_slot = allocator->base.slot;
     cache->allocator = allocator;
-    cache->account.ops = mmb_barrier_open() ? &revocable : &locked_only;
+    bool runs = !allocator->is_single && mmb_barrier_open();
+    cache->account.ops = runs ? &revocable : &locked_only; /* a holder's is set by hold */
     cache->account.thread = __builtin_thread_pointer();
     mmb_list_push_back(&allocator->caches, &cache->link);
     mmb_account_attach(allocator->base.quota, &cache->account);
     mmb_mutex_unlock(&caches.mutex);
 }
 
-struct mmb_thread_cache *mmb_cache_get(struct mmb_thread_allocator *allocator)
+static struct mmb_thread_cache *own_cache(struct mmb_thread_allocator *allocator)
 {
     char *area = allocator->slot_base ? open_area() : NULL;
     if (!area)
@@ -252,16 +257,102 @@ struct mmb_thread_cache *mmb_cache_get(struct mmb_thread_allocator *allocator)
     return cache;
 }
 
+/* ---- the holder of a scalable page ---- */
+
+static void set_holder(struct mmb_thread_allocator *allocator, struct mmb_thread_cache *holder)
+{
+    mmb_biased_acquire(&allocator->heap.lock);
+    __atomic_store_n(&allocator->holder, holder, __ATOMIC_RELAXED);
+    allocator->in_a_row = 0;
+    if (!holder && allocator->needed < MMB_SINGLE_NEEDED_MOST)
+        allocator->needed *= MMB_SINGLE_NEEDED_MORE;
+    mmb_biased_release(&allocator->heap.lock);
+}
+
+/* From now on the account runs when it is charged, or never. */
+static void set_running(struct mmb_thread_cache *cache, bool may_run)
+{
+    struct mmb_quota *quota = cache->allocator->base.quota;
+    mmb_lock_acquire(&quota->lock);
+    cache->account.ops = may_run ? &revocable : &locked_only;
+    if (!may_run && !cache->account.suspended) {
+        suspend(&cache->account);
+        mmb_barrier_threads();
+        settle(&cache->account);
+    }
+    mmb_lock_release(&quota->lock);
+}
+
+/* Whoever charged the allocator's account has seen that there is no holder, under the heap's lock;
+ * the few that come late leave a little used there. */
+static struct mmb_thread_cache *hold(struct mmb_thread_allocator *allocator)
+{
+    struct mmb_thread_cache *cache = own_cache(allocator);
+    mmb_mutex_lock(&caches.mutex);
+    bool is_free = cache && !allocator->holder;
+    if (is_free) {
+        set_holder(allocator, cache);
+        set_running(cache, true);
+        mmb_account_detach(allocator->base.quota, &allocator->account.base, &cache->account);
+    }
+    mmb_mutex_unlock(&caches.mutex);
+    return is_free ? cache : NULL;
+}
+
+static void end_holder(struct mmb_thread_allocator *allocator)
+{
+    mmb_mutex_lock(&caches.mutex);
+    struct mmb_thread_cache *cache = allocator->holder;
+    if (cache) {
+        set_running(cache, false);
+        flush_cache(cache);
+        mmb_account_detach(allocator->base.quota, &cache->account, &allocator->account.base);
+        set_holder(allocator, NULL);
+    }
+    mmb_mutex_unlock(&caches.mutex);
+}
+
+static bool is_due(struct mmb_thread_allocator *allocator)
+{
+    mmb_biased_acquire(&allocator->heap.lock);
+    bool due = allocator->needed != UINT32_MAX && allocator->in_a_row >= allocator->needed &&
+               allocator->last == __builtin_thread_pointer();
+    if (due)
+        allocator->in_a_row = 0;
+    mmb_biased_release(&allocator->heap.lock);
+    return due;
+}
+
+static struct mmb_thread_cache *single_cache(struct mmb_thread_allocator *allocator)
+{
+    struct mmb_thread_cache *holder = __atomic_load_n(&allocator->holder, __ATOMIC_RELAXED);
+    if (!holder)
+        return is_due(allocator) ? hold(allocator) : NULL;
+    if (holder == mmb_cache_at(mmb_thread_area, allocator->slot_base))
+        return holder;
+    end_holder(allocator);
+    return NULL;
+}
+
+struct mmb_thread_cache *mmb_cache_get(struct mmb_thread_allocator *allocator)
+{
+    if (allocator->is_single)
+        return single_cache(allocator);
+    return own_cache(allocator);
+}
+
 /* ---- sums ---- */
 
 void mmb_caches_sum(struct mmb_thread_allocator *allocator, struct mmb_caches_sum *out_sum)
 {
-    *out_sum = (struct mmb_caches_sum){0, 0, 0, 0};
+    *out_sum = (struct mmb_caches_sum){0, 0, 0, 0, 0};
     mmb_mutex_lock(&caches.mutex);
     MMB_LIST_FOR_EACH (node, &allocator->caches) {
         struct mmb_thread_cache *cache = MMB_CONTAINER_OF(node, struct mmb_thread_cache, link);
         out_sum->used += mmb_account_used(&cache->account);
-        out_sum->peak += __atomic_load_n(&cache->account.peak, __ATOMIC_RELAXED);
+        int64_t peak = __atomic_load_n(&cache->account.peak, __ATOMIC_RELAXED);
+        out_sum->peak += peak;
+        out_sum->highest = peak > out_sum->highest ? peak : out_sum->highest;
         out_sum->n_allocated += __atomic_load_n(&cache->n_allocated, __ATOMIC_RELAXED);
         for (uint32_t c = 0; c < MMB_CLASSES; c++) {
             struct mmb_magazine *magazine = mmb_cache_magazine(cache, c);
@@ -291,7 +382,7 @@ void mmb_caches_fork_child(void)
 {
     for (uint32_t slot = 1; slot < MMB_THREAD_SLOTS; slot++) {
         struct mmb_allocator *base = mmb_allocator_at(slot);
-        if (!base || base->ops != &mmb_thread_allocator_ops)
+        if (!base || base->ops->fill_hot != mmb_thread_fill_hot)
             continue;
         struct mmb_thread_allocator *allocator = (struct mmb_thread_allocator *)base;
         MMB_LIST_FOR_EACH_SAFE (node, next, &allocator->caches) {

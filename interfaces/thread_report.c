@@ -40,6 +40,16 @@ static size_t stored(struct mmb_thread_allocator *self)
     return n;
 }
 
+/* What a scalable page uses is in one account at a time. */
+static size_t highest_used(const struct mmb_thread_allocator *self,
+                           const struct mmb_caches_sum *sum)
+{
+    int64_t shared = self->account.base.peak;
+    if (!self->is_single)
+        return (size_t)(sum->peak + shared);
+    return (size_t)(sum->highest > shared ? sum->highest : shared);
+}
+
 void mmb_thread_get_stats(struct mmb_allocator *allocator, struct mmb_allocator_stats *out_stats)
 {
     struct mmb_thread_allocator *self = thread_of(allocator);
@@ -53,7 +63,7 @@ void mmb_thread_get_stats(struct mmb_allocator *allocator, struct mmb_allocator_
     out_stats->live_count = self->heap.n_out > idle ? self->heap.n_out - idle : 0;
     out_stats->total_allocations = self->n_allocated + sum.n_allocated;
     out_stats->total_frees = out_stats->total_allocations - out_stats->live_count;
-    size_t peak = (size_t)(sum.peak + self->account.base.peak);
+    size_t peak = highest_used(self, &sum);
     if (out_stats->live_bytes > peak)
         peak = out_stats->live_bytes;
     if (peak > self->peak_bytes)

@@ -10,7 +10,6 @@
  * before, and settle waits for it; one that starts later sees the suspension. */
 #include "src/spi/quota.h"
 #include "src/base/barrier.h"
-#include "src/base/barrier.h"
 #include "src/base/debug.h"
 #include "src/base/error.h"
 
@@ -349,6 +348,21 @@ void mmb_account_attach(struct mmb_quota *quota, struct mmb_account *account)
     mmb_lock_release(&quota->lock);
 }
 
+/* What is used in an account that takes no part any more. A heir that was not listed is suspended:
+ * nobody runs on it. */
+static void pass_on(struct mmb_quota *quota, struct mmb_account *account, struct mmb_account *heir)
+{
+    if (heir && account->granted) {
+        list(quota, heir);
+        set_granted(heir, heir->granted + account->granted);
+        set_mark(heir, heir->mark + account->mark);
+    } else {
+        quota->direct += account->granted;
+    }
+    set_granted(account, 0);
+    set_mark(account, 0);
+}
+
 void mmb_account_detach(struct mmb_quota *quota, struct mmb_account *account,
                         struct mmb_account *heir)
 {
@@ -360,16 +374,10 @@ void mmb_account_detach(struct mmb_quota *quota, struct mmb_account *account,
     drop_sole(quota);
     suspend_own(account);
     take_credit(quota, account);
-    if (heir && account->granted) {
-        list(quota, heir);
-        set_granted(heir, heir->granted + account->granted);
-        set_mark(heir, heir->mark + account->mark);
-    } else if (account->granted) {
-        quota->direct += account->granted;
-    }
     mmb_list_remove(&account->link);
     account->listed = false;
     quota->n_accounts--;
+    pass_on(quota, account, heir);
     loosen(quota);
     mmb_lock_release(&quota->lock);
 }

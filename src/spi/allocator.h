@@ -115,7 +115,7 @@ struct mmb_allocator_ops {
 
     /* Optional: the plain case without its checks and its details. A block of 1..MMB_RECORD_LOW
      * bytes at the default alignment, where credit and room are at hand; and the free of a live
-     * LOCKED record of n_bytes that nothing else is to be done for. False: nothing has happened,
+     * record of n_bytes that is not INDIRECT. False: nothing has happened,
      * ask the members above. */
     bool (*allocate_quickly)(struct mmb_allocator *allocator, size_t n_bytes,
                              mmbAllocation **out_record);

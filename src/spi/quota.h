@@ -104,7 +104,8 @@ void mmb_quota_go(struct mmb_quota *quota);
  * its first charge on: one that is never used costs the others no share. */
 void mmb_account_attach(struct mmb_quota *quota, struct mmb_account *account);
 /* The owner takes no part any more, or is the caller. Its credit goes back; what is used in it
- * stays charged: in another account, or with NULL directly. */
+ * stays charged: in another account, or with NULL directly. The account is as new, but for its
+ * peak: it takes part again from its next charge on. */
 void mmb_account_detach(struct mmb_quota *quota, struct mmb_account *account,
                         struct mmb_account *heir);
 
