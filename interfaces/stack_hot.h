@@ -81,12 +81,14 @@ static inline bool mmb_stack_allocate_hot(struct mmb_stack *stack, size_t n_byte
     return pushed;
 }
 
-/* Any record. */
+/* A STACKED record. Those of shared heaps are that too and mostly have something in home's low
+ * part, which the rotation turns into a huge number. */
 static inline bool mmb_stack_free_hot(mmbAllocation *record)
 {
     if (mmb_record_state(mmb_record_word(record)) != MMB_RECORD_STACKED)
         return false;
-    uint32_t slot = __atomic_load_n(&record->home, __ATOMIC_RELAXED) / MMB_SLOT_BYTES;
+    uint32_t home = __atomic_load_n(&record->home, __ATOMIC_RELAXED);
+    uint32_t slot = home / MMB_SLOT_BYTES | home << (32 - MMB_SLOT_LOG2);
     struct mmb_stack *stack =
         slot < MMB_STACK_SLOTS ? __atomic_load_n(&mmb_stacks[slot], __ATOMIC_RELAXED) : NULL;
     if (!stack || !mmb_biased_enter(&stack->lock))

@@ -35,7 +35,8 @@ enum {
     MMB_RECORD_FREE = 255
 };
 #define MMB_RECORD_LOW 0xffffffu /* the low part of a word; also the largest size held in it */
-#define MMB_SLOT_BYTES 4096u     /* one allocator's part of a thread area */
+#define MMB_SLOT_LOG2  12u
+#define MMB_SLOT_BYTES (1u << MMB_SLOT_LOG2) /* one allocator's part of a thread area */
 /* Where the magazine of a class lies in that part. */
 #define MMB_MAGAZINE_OFFSET(class_index) (128u + (class_index)*32u)
 #define MMB_CLASS_OF_OFFSET(offset)      (((offset)-128u) / 32u)
