@@ -8,6 +8,7 @@ struct bench_comparison {
     const char *workload, *contender;
     const char *base; /* another contender; NULL: the value itself is judged */
     double target;    /* at most; 0: none */
+    const char *cost; /* what the way to it meets, said where it is missed; NULL: not known */
 };
 
 extern const struct bench_comparison bench_comparisons[];

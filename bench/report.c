@@ -143,6 +143,24 @@ static void write_targets(const struct bench_results *results, FILE *out)
     }
 }
 
+/* What stands against the targets that were missed. */
+static void write_costs(const struct bench_results *results, FILE *out)
+{
+    struct bench_finding found;
+    char label[256], number[BENCH_NUMBER_BYTES];
+    const char *head = "\nMissed, and what it meets:\n\n";
+
+    for (size_t i = 0; i < bench_n_comparisons; i++) {
+        if (!bench_find(results, &bench_comparisons[i], &found) || found.verdict != BENCH_MISSED)
+            continue;
+        bench_label(found.contender, found.workload, found.cell, label, sizeof label);
+        fprintf(out, "%s- %s, %s, %s: %s.\n", head, found.workload->title, label,
+                bench_number(found.summary.median, number, sizeof number),
+                found.comparison->cost ? found.comparison->cost : "not known");
+        head = "";
+    }
+}
+
 /* One table with a column per contender of general use. */
 struct table {
     const char *title, *note;
@@ -324,6 +342,7 @@ bool bench_report_write(const struct bench_report *report, FILE *out)
 
     write_head(report, out);
     write_targets(report->results, out);
+    write_costs(report->results, out);
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         write_table(report->results, &tables[i], out);
     write_troubles(report->results, out);
