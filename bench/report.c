@@ -151,7 +151,8 @@ static void write_costs(const struct bench_results *results, FILE *out)
     const char *head = "\nMissed, and what it meets:\n\n";
 
     for (size_t i = 0; i < bench_n_comparisons; i++) {
-        if (!bench_find(results, &bench_comparisons[i], &found) || found.verdict != BENCH_MISSED)
+        if (!bench_find(results, &bench_comparisons[i], &found) || found.verdict != BENCH_MISSED ||
+            found.comparison->target <= 0)
             continue;
         bench_label(found.contender, found.workload, found.cell, label, sizeof label);
         fprintf(out, "%s- %s, %s, %s: %s.\n", head, found.workload->title, label,
