@@ -321,6 +321,13 @@ void mmb_heap_reclaim(struct mmb_heap *heap, mmbAllocation *record)
     put_small(heap, span, record);
 }
 
+/* What has a class may come from a thread's magazine, in use before. */
+bool mmb_heap_is_fresh(const struct mmb_allocator *allocator, const mmbAllocation *record)
+{
+    (void)allocator;
+    return record->home % MMB_SLOT_BYTES == 0 && !mmb_heap_span_of(record)->worn;
+}
+
 void mmb_heap_locate(const mmbAllocation *record, struct mmb_block *out_block)
 {
     struct mmb_span *span = mmb_heap_span_of(record);

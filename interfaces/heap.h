@@ -62,6 +62,8 @@ void mmb_heap_vacate(struct mmb_heap *heap, mmbAllocation *record);
 void mmb_heap_reclaim(struct mmb_heap *heap, mmbAllocation *record);
 
 struct mmb_span *mmb_heap_span_of(const mmbAllocation *record);
+/* Member of the tables: a block without a class whose pages nobody had before. */
+bool mmb_heap_is_fresh(const struct mmb_allocator *allocator, const mmbAllocation *record);
 void mmb_heap_locate(const mmbAllocation *record, struct mmb_block *out_block);
 mmbAllocation *mmb_heap_find(const struct mmb_chunk *chunk, const struct mmb_heap *heap,
                              uintptr_t address);

@@ -104,4 +104,5 @@ const struct mmb_allocator_ops mmb_page_allocator = {
     .fork_lock = mmb_thread_fork_lock,
     .fork_unlock = mmb_thread_fork_unlock,
     .fill_hot = mmb_thread_fill_hot,
+    .is_fresh = mmb_heap_is_fresh,
 };

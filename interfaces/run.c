@@ -59,6 +59,7 @@ static bool split(struct mmb_heap *heap, struct mmb_span *span, size_t n_pages)
     rest->first_page = span->first_page + (uint32_t)n_pages;
     rest->n_pages = span->n_pages - (uint32_t)n_pages;
     rest->dirty = span->dirty;
+    rest->worn = span->worn;
     rest->freed_at = span->freed_at;
     span->n_pages = (uint32_t)n_pages;
     mmb_list_init(&rest->link);
@@ -91,6 +92,7 @@ static void join(struct mmb_span *left, struct mmb_span *right)
     set_page(table, right->first_page, NULL);
     left->n_pages += right->n_pages;
     left->dirty |= right->dirty;
+    left->worn |= right->worn;
     mmb_meta_free(right, sizeof *right);
 }
 
@@ -107,7 +109,7 @@ void mmb_run_put(struct mmb_heap *heap, struct mmb_span *span)
         set_page(table, span->first_page + i, NULL);
     table->n_used -= span->n_pages;
     heap->n_runs_put++;
-    span->dirty = true;
+    span->dirty = span->worn = true;
     span->freed_at = mmb_heap_now();
     if (table->n_used == 0) {
         table->emptied_at = span->freed_at;

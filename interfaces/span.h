@@ -37,6 +37,7 @@ struct mmb_span {
     uint8_t class_index;
     uint8_t use;
     bool dirty; /* FREE: its pages may still be in memory */
+    bool worn;  /* part of it was in use since the chunk was obtained */
 };
 
 /* A chunk as the heap sees it: which span each page belongs to. Of a free run only the first and

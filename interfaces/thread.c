@@ -416,4 +416,5 @@ const struct mmb_allocator_ops mmb_thread_allocator_ops = {
     .fork_lock = mmb_thread_fork_lock,
     .fork_unlock = mmb_thread_fork_unlock,
     .fill_hot = mmb_thread_fill_hot,
+    .is_fresh = mmb_heap_is_fresh,
 };

@@ -33,7 +33,7 @@ typedef struct mmbAllocateOptions {
     size_t size;      /**< sizeof(mmbAllocateOptions) */
     size_t alignment; /**< bytes, a power of two; 0: the default */
     int domain; /**< position in the layer's list; -1: by nearness, or what the interface says */
-    bool zero;  /**< zero-filled */
+    bool zero;  /**< zero-filled; pages that come from the system as zeros are not touched */
     uint64_t thread;   /**< whose cache serves, in a shared heap; 0: the caller's */
     const char *label; /**< static, shown by mmb_for_each_allocation(); NULL: none */
     void *stream;      /**< reserved; NULL */

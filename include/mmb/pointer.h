@@ -33,7 +33,8 @@ extern "C" {
 MMB_API void *mmb_malloc(mmbMemInterface *interface, size_t n_bytes);
 
 /**
- * Allocates a zero-filled array.
+ * Allocates a zero-filled array. Large fresh pages of the system are zero and stay untouched, so
+ * that their first user has them in his node.
  * @param interface  required
  * @param count  elements, at least 1
  * @param n_bytes  of one element, at least 1

@@ -202,6 +202,16 @@ static mmbError check_options(const mmbMemInterface *interface, const mmbAllocat
     return check_domain(interface, options->domain);
 }
 
+mmbError mmb_allocation_clear(mmbAllocation *record)
+{
+    const struct mmb_allocator *allocator = mmb_record_allocator(record);
+    size_t n_bytes = mmb_record_bytes(record);
+    if (mmb_source_backend(allocator->source)->ops->gives_zeros && allocator->ops->is_fresh &&
+        allocator->ops->is_fresh(allocator, record))
+        n_bytes = mmb_debug_filled(n_bytes);
+    return mmb_memset(record, 0, 0, n_bytes);
+}
+
 /* What the options ask for once the block is there. On failure the block is still the caller's. */
 static mmbError dress(mmbAllocation *record, const mmbAllocateOptions *options)
 {
@@ -212,7 +222,7 @@ static mmbError dress(mmbAllocation *record, const mmbAllocateOptions *options)
             return error;
         extension->label = options->label;
     }
-    return options->zero ? mmb_memset(record, 0, 0, mmb_record_bytes(record)) : MMB_OK;
+    return options->zero ? mmb_allocation_clear(record) : MMB_OK;
 }
 
 mmbError mmb_allocate_opts(size_t n_bytes, mmbMemInterface *interface,

@@ -23,6 +23,10 @@ struct mmb_wish {
 mmbError mmb_interface_allocate(mmbMemInterface *interface, const struct mmb_wish *wish,
                                 mmbAllocation **out_record);
 
+/* Makes a block that was allocated just now read as zero. Fresh pages of the system do as they are,
+ * and stay untouched: whoever writes them first has them in his node. */
+mmbError mmb_allocation_clear(mmbAllocation *record);
+
 /* An object for n_bytes of another process's range, which the backend of the allocator has opened
  * and closes when the object is freed. MMB_OUT_OF_MEMORY, or the region provider's refusal; then it
  * is still open. */

@@ -42,11 +42,12 @@ void *mmb_calloc(mmbMemInterface *interface, size_t count, size_t n_bytes)
         mmb_fail(MMB_INVALID_SIZE, "calloc: %zu elements of %zu B overflow", count, n_bytes);
         return NULL;
     }
-    mmbAllocation *record;
-    if (mmb_allocate(total, interface, &record))
+    mmbAllocation *handle;
+    if (mmb_allocate(total, interface, &handle))
         return NULL;
-    if (mmb_memset(record, 0, 0, total)) {
-        mmb_allocation_release(mmb_ticket_record(record), "calloc");
+    mmbAllocation *record = mmb_ticket_record(handle);
+    if (mmb_allocation_clear(record)) {
+        mmb_allocation_release(record, "calloc");
         return NULL;
     }
     return address_of(record);

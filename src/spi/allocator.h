@@ -137,6 +137,10 @@ struct mmb_allocator_ops {
     mmbError (*free_for)(struct mmb_allocator *allocator, mmbAllocation *record, size_t n_bytes,
                          uint64_t thread);
 
+    /* Optional, asked right after allocate: has nobody had the block's bytes since its chunk was
+     * obtained? NULL: never known. */
+    bool (*is_fresh)(const struct mmb_allocator *allocator, const mmbAllocation *record);
+
     /* Optional: which magazines serve which sizes. `hot` is cleared before. */
     void (*fill_hot)(struct mmb_allocator *allocator, struct mmb_hot *hot);
 };

@@ -12,12 +12,22 @@
 /* More than this would make large untouched blocks slow; misuse mostly shows at the start. */
 #define MMB_FILL_BYTES ((size_t)64 << 10)
 
+/* Bytes at the start of a new block of n_bytes that have the pattern. */
+static inline size_t mmb_debug_filled(size_t n_bytes)
+{
+#ifdef MMB_DEBUG
+    return n_bytes < MMB_FILL_BYTES ? n_bytes : MMB_FILL_BYTES;
+#else
+    (void)n_bytes;
+    return 0;
+#endif
+}
+
 static inline void mmb_debug_fill(const mmbAllocation *record, int pattern)
 {
 #ifdef MMB_DEBUG
-    size_t n_bytes = mmb_record_bytes(record);
     if (record->host)
-        memset(record->host, pattern, n_bytes < MMB_FILL_BYTES ? n_bytes : MMB_FILL_BYTES);
+        memset(record->host, pattern, mmb_debug_filled(mmb_record_bytes(record)));
 #else
     (void)record;
     (void)pattern;

@@ -2,7 +2,10 @@
 /* Promise under test: the malloc family over an interface. Pointers of this interface and of its
  * fallbacks are taken, all others are refused; every failure gives NULL, or a code, and a reason.
  */
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <mmb.h>
 #include "tests/support/lab.h"
 #include "tests/support/suite.h"
@@ -213,6 +216,55 @@ static void test_calloc_that_cannot_be_zeroed(void)
     CU_ASSERT_EQUAL(lab_stats(device).live_count, 0);
 }
 
+#define BIG ((size_t)8 << 20)
+
+static size_t pages_in_memory(void *start, size_t n_bytes)
+{
+    size_t n_pages = n_bytes / (size_t)sysconf(_SC_PAGESIZE), n = 0;
+    unsigned char *in = calloc(n_pages, 1);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(in);
+    CU_ASSERT_EQUAL(mincore(start, n_bytes, in), 0);
+    for (size_t i = 0; i < n_pages; i++)
+        n += in[i] & 1;
+    free(in);
+    return n;
+}
+
+static bool is_zero(const unsigned char *bytes, size_t n_bytes)
+{
+    for (size_t i = 0; i < n_bytes; i++)
+        if (bytes[i])
+            return false;
+    return true;
+}
+
+/* Fresh pages read as zero and are left alone, so that their first user has them in his node; what
+ * was in use, and memory that does not come as zeros, is written. A debug build fills the start. */
+static void test_calloc_leaves_fresh_pages_alone(void)
+{
+    static const mmbStrategy strategies[] = {MMB_STRATEGY_PASSTHROUGH, MMB_STRATEGY_SCALABLE_PAGE,
+                                             MMB_STRATEGY_THREAD_LOCAL};
+    mmbMemSpace *roomy = lab_space(8 * BIG);
+    for (size_t i = 0; i < 3; i++) {
+        for (enum lab_memory memory = LAB_MALLOC; memory <= LAB_MMAP; memory++) {
+            mmbMemInterface *interface = lab_interface(roomy, strategies[i], memory, 0);
+            unsigned char *fresh = mmb_calloc(interface, 1, BIG);
+            CU_ASSERT_PTR_NOT_NULL_FATAL(fresh);
+            size_t n = memory == LAB_MMAP ? pages_in_memory(fresh, BIG) : 0;
+            SUITE_CHECK(n <= 32, "strategy %zu touched %zu pages", i, n);
+            SUITE_CHECK(is_zero(fresh, BIG), "strategy %zu, memory %d", i, memory);
+            memset(fresh, 1, BIG);
+            CU_ASSERT_EQUAL(mmb_free_ptr(interface, fresh), MMB_OK);
+            mmbAllocateOptions options = MMB_ALLOCATE_OPTIONS_INIT;
+            options.zero = true;
+            mmbAllocation *used;
+            CU_ASSERT_EQUAL(mmb_allocate_opts(BIG, interface, &options, &used), MMB_OK);
+            SUITE_CHECK(is_zero(mmb_allocation_ptr(used), BIG), "%zu, %d again", i, memory);
+            CU_ASSERT_EQUAL(mmb_free(used), MMB_OK);
+        }
+    }
+}
+
 MMB_SUITE_WITH("core/pointer", set_up, lab_close, T(test_pointer_functions_give_null_and_a_reason),
                T(test_pointer_alignment_must_be_a_power_of_two),
                T(test_free_ptr_refuses_foreign_pointers),
@@ -220,4 +272,4 @@ MMB_SUITE_WITH("core/pointer", set_up, lab_close, T(test_pointer_functions_give_
                T(test_free_ptr_refuses_what_is_in_use), T(test_realloc_keeps_contents),
                T(test_realloc_fits_a_full_space), T(test_realloc_of_a_moved_handle),
                T(test_pointer_of_a_fallback_is_taken), T(test_usable_bytes_may_be_used),
-               T(test_calloc_that_cannot_be_zeroed))
+               T(test_calloc_that_cannot_be_zeroed), T(test_calloc_leaves_fresh_pages_alone))
