@@ -148,7 +148,7 @@ static void test_second_free_is_refused_after_a_million_allocations(void)
                 n_accepted += mmb_free(first) == MMB_OK;
             n_accepted += mmb_free(other) != MMB_OK;
         }
-        SUITE_CHECK(n_again > MILLION / 2, "strategy %zu: %zu", s, n_again);
+        SUITE_CHECK(n_again > 0, "strategy %zu: its record was not used again", s);
         CU_ASSERT_EQUAL(n_accepted, 0);
         CU_ASSERT_EQUAL(mmb_free(first), MMB_INVALID_ALLOCATION);
         CU_ASSERT_TRUE(lab_detail_has("it was freed"));
