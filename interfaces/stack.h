@@ -35,12 +35,13 @@ struct mmb_stack_marked {
     uint32_t serial, down;
 };
 
-/* 512 records and their entries. Record i of slab k is number k * 512 + i from the bottom. */
+/* 512 records and their entries. Record i of slab k is number k * 512 + i from the bottom. In the
+ * current slab the entry above the last record's has the top and the charge of all. */
 struct mmb_stack_slab {
     struct mmb_record_owner owner;
     struct mmb_stack_slab *below, *above;
     size_t first;
-    struct mmb_stack_entry entries[MMB_STACK_SLAB_RECORDS];
+    struct mmb_stack_entry entries[MMB_STACK_SLAB_RECORDS + 1];
     struct mmb_stack_marked marked[MMB_STACK_SLAB_RECORDS];
 };
 
@@ -63,16 +64,16 @@ struct mmb_stack {
     uintptr_t entries;       /* from a record to its entry */
     uintptr_t bottom;        /* address of position 0, were the segment that long downwards */
     uintptr_t host_mask;     /* all ones where addresses are the host's, else 0 */
-    size_t top, room_end;    /* room_end: up to there blocks may come the shortest way */
-    size_t charged;
-    size_t highest;  /* charge before the last one went */
-    size_t n_popped; /* the shortest way */
-    bool has_odd;    /* n_freed or has_shrunk */
+    size_t room_end;         /* position; up to there blocks may come the shortest way */
+    size_t highest;          /* charge before the last one went */
+    size_t n_popped;         /* the shortest way */
+    bool has_odd;            /* n_freed or has_shrunk */
 
     bool has_shrunk; /* some record is smaller than its charge */
     struct mmb_stack_segment *segment;
     struct mmb_stack_slab *slab;
-    size_t end; /* position; of the segment */
+    size_t top, end; /* positions; end: of the segment */
+    size_t charged;
     size_t count;
     size_t n_freed; /* singly freed or vacated records still below the top */
     uint64_t n_pushed;

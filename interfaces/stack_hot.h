@@ -17,19 +17,18 @@ static inline bool mmb_stack_push(struct mmb_stack *stack, size_t n_bytes,
                                   mmbAllocation **out_record)
 {
     mmbAllocation *record = stack->next;
-    size_t start = stack->top, top = (start + n_bytes + 15) & ~(size_t)15;
+    struct mmb_stack_entry *entry = (struct mmb_stack_entry *)(stack->entries + (uintptr_t)record);
     int64_t credit = MMB_OWNED_LOAD(stack->account.base.credit) - (int64_t)n_bytes;
     if (__builtin_expect(n_bytes > MMB_RECORD_LOW, 0) ||
         __builtin_expect(credit < MMB_OWNED_LOAD(stack->account.base.low), 0) ||
-        __builtin_expect(top > stack->room_end, 0) ||
         __builtin_expect(record == stack->slab_end, 0))
         return false;
-    struct mmb_stack_entry *entry = (struct mmb_stack_entry *)(stack->entries + (uintptr_t)record);
+    size_t start = entry->start, top = (start + n_bytes + 15) & ~(size_t)15;
+    if (__builtin_expect(top > stack->room_end, 0))
+        return false;
     MMB_OWNED_STORE(stack->account.base.credit, credit);
-    entry->start = start;
-    entry->charged_before = stack->charged;
-    stack->charged += n_bytes;
-    stack->top = top;
+    entry[1].start = top;
+    entry[1].charged_before = entry->charged_before + n_bytes;
     stack->next = record + 1;
     record->host = (void *)((stack->bottom + start) & stack->host_mask);
     __atomic_store_n(&record->word, (uint32_t)MMB_RECORD_STACKED << 24 | (uint32_t)n_bytes,
@@ -56,15 +55,13 @@ static inline bool mmb_stack_pop(struct mmb_stack *stack, mmbAllocation *record)
         return false;
     const struct mmb_stack_entry *entry =
         (struct mmb_stack_entry *)(stack->entries + (uintptr_t)record);
-    size_t charge = stack->charged - entry->charged_before;
+    size_t charged = entry[1].charged_before, charge = charged - entry->charged_before;
     if (__builtin_expect(stack->has_odd, 0) && !mmb_stack_goes_alone(stack, record, charge))
         return false;
     mmb_debug_fill(record, MMB_FILL_FREED);
-    if (stack->charged > stack->highest)
-        stack->highest = stack->charged;
+    if (charged > stack->highest)
+        stack->highest = charged;
     MMB_OWNED_ADD(stack->account.base.credit, (int64_t)charge);
-    stack->charged = entry->charged_before;
-    stack->top = entry->start;
     stack->next = record;
     stack->n_popped++;
     mmb_record_mark_free(record);

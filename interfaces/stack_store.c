@@ -16,7 +16,13 @@ void mmb_stack_lock(struct mmb_stack *stack)
 {
     mmb_biased_acquire(&stack->lock);
     const struct mmb_stack_slab *slab = stack->slab;
-    size_t count = slab ? slab->first + (size_t)(stack->next - slab->owner.records) : 0;
+    size_t count = 0;
+    if (slab) {
+        size_t i = (size_t)(stack->next - slab->owner.records);
+        count = slab->first + i;
+        stack->top = slab->entries[i].start;
+        stack->charged = slab->entries[i].charged_before;
+    }
     size_t most = stack->charged > stack->highest ? stack->charged : stack->highest;
     size_t highest_live = stack->live_bytes + (most - stack->charged_then);
     if (highest_live > stack->peak_bytes)
@@ -46,19 +52,21 @@ static size_t room_end(const struct mmb_stack *stack)
 
 void mmb_stack_unlock(struct mmb_stack *stack)
 {
-    const struct mmb_stack_slab *slab = stack->slab;
+    struct mmb_stack_slab *slab = stack->slab;
     stack->charged_then = stack->highest = stack->charged;
     stack->has_odd = stack->n_freed || stack->has_shrunk;
     stack->room_end = slab ? room_end(stack) : 0;
     if (slab) {
+        size_t i = stack->count - slab->first;
         size_t low = is_below(stack) ? stack->count : stack->marked;
         mmbAllocation *records = slab->owner.records;
+        slab->entries[i] = (struct mmb_stack_entry){stack->top, stack->charged};
         stack->entries = (uintptr_t)slab->entries - (uintptr_t)records;
-        stack->next = records + (stack->count - slab->first);
+        stack->next = records + i;
         stack->slab_end = records + MMB_STACK_SLAB_RECORDS;
         stack->floor = low > slab->first ? records + (low - slab->first) : records;
     } else {
-        stack->next = stack->floor = NULL;
+        stack->next = stack->slab_end = stack->floor = NULL;
     }
     mmb_locked_account_release(&stack->account);
 }
