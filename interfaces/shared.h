@@ -38,12 +38,14 @@ enum mmb_shared_word_state { MMB_WORD_CLOSED, MMB_WORD_OPEN, MMB_WORD_CURRENT };
 struct mmb_shared_word {
     uint64_t *bits;                 /* A and F */
     uint64_t *spared;               /* K */
-    uint8_t *generations;           /* of its blocks, one byte each; NULL: they are packed */
+    uint8_t *generations;           /* the byte where its blocks' begin */
     uint64_t mask;                  /* CURRENT: free blocks whose records are there and idle */
     struct mmb_shared_cache *cache; /* as the shadow's */
     struct mmb_shadow *shadow;
-    uint32_t number; /* in the span */
-    uint32_t state;
+    uint16_t number; /* in the span */
+    uint8_t state;
+    uint8_t generation_bits; /* of each block */
+    uint32_t reserved;
     mmbAllocation *records[MMB_SHARED_WORD_BLOCKS];
 } __attribute__((aligned(MMB_SHARED_WORD_BLOCKS)));
 
@@ -73,7 +75,11 @@ struct mmb_shared_cache {
     uint32_t slot;
     struct mmb_account account; /* takes part while there is a runner */
     uint64_t n_allocated, n_freed;
+    struct mmb_shared_word *last_word; /* what the runner allocated last, or no word */
+    uint32_t last_bit;
+    uint32_t reserved;
     struct mmb_shared_word *bins[MMB_SHARED_CLASSES_MAX]; /* none: &mmb_shared_no_word */
+    struct mmb_shared_word *no_bin;                       /* always none */
     const void *runner; /* thread pointer; NULL: nobody works here without the lock */
     struct mmb_lock lock;
     struct mmb_list link;
@@ -88,17 +94,14 @@ struct mmb_shared_cache {
 /* Nothing is free in it, and nothing ever writes it. */
 extern struct mmb_shared_word mmb_shared_no_word;
 
-#define MMB_SHARED_TABLE_BYTES 1024u /* sizes up to here have their class in a table */
-
 struct mmb_shared_heap {
     struct mmb_allocator base;
-    uint64_t serial;    /* no two heaps of a process have the same; never 0 */
-    size_t class_bytes; /* the largest block that a class has */
-    uint8_t classes[MMB_SHARED_TABLE_BYTES / MMB_SHARED_UNIT + 1]; /* by units */
+    uint64_t serial; /* no two heaps have the same; more than MMB_SHARED_NOWHERE */
     struct mmb_shared_segment *segment;
     struct mmb_chunk *chunk; /* the whole segment */
     struct mmb_list link;    /* in the list of heaps by id (shared_ids.c) */
     bool per_thread;
+    bool is_hot; /* threads run their caches: the interface's hot part leads to them */
     void (*collect)(struct mmb_shared_heap *heap); /* what others freed, and empty memory */
     struct mmb_thread_key key;
     struct mmb_lock caches_lock;
@@ -121,7 +124,6 @@ static inline struct mmb_shared_heap *mmb_shared_heap_of(struct mmb_allocator *a
 
 /* ---- what a request takes (shared_plan.c) ---- */
 
-void mmb_shared_plan_open(struct mmb_shared_heap *heap);
 uint32_t mmb_shared_granules(const struct mmb_shared_heap *heap, size_t n_bytes);
 /* MMB_UNSUPPORTED: the segment is not aligned enough. */
 mmbError mmb_shared_plan(const struct mmb_shared_heap *heap, const struct mmb_request *request,
@@ -139,15 +141,26 @@ void mmb_shared_cache_unlock(struct mmb_shared_cache *cache);
 
 /* The cache that the calling thread is the runner of and used last. */
 struct mmb_shared_here {
-    uint64_t serial; /* of its heap */
+    uint64_t serial; /* of its heap, or MMB_SHARED_NOWHERE */
+    uint64_t epoch;  /* when it was looked up; 0: never. Since another one the cache may be gone */
     struct mmb_shared_cache *cache;
 };
+#define MMB_SHARED_NOWHERE 1u
 extern __thread struct mmb_shared_here mmb_shared_here
     __attribute__((tls_model(MMB_TLS_MODEL), visibility("hidden")));
+/* Counts heaps that were closed; no thread was in a call to them meanwhile. */
+extern uint64_t mmb_shared_epoch __attribute__((visibility("hidden")));
+
+static inline void mmb_shared_be_nowhere(void)
+{
+    mmb_shared_here = (struct mmb_shared_here){MMB_SHARED_NOWHERE, 0, NULL};
+}
 
 static inline struct mmb_shared_cache *mmb_shared_cache_here(const struct mmb_shared_heap *heap)
 {
-    return mmb_shared_here.serial == heap->serial ? mmb_shared_here.cache : NULL;
+    bool is_here = mmb_shared_here.serial == heap->serial &&
+                   mmb_shared_here.epoch == __atomic_load_n(&mmb_shared_epoch, __ATOMIC_RELAXED);
+    return is_here ? mmb_shared_here.cache : NULL;
 }
 
 /* ---- accounts (shared_account.c) ---- */
@@ -162,8 +175,8 @@ void mmb_shared_uncharge(struct mmb_shared_heap *heap, size_t n_bytes);
 /* Waits, after the barrier that follows a stop, until the runner's operation is over. */
 void mmb_shared_cache_settle(const struct mmb_shared_cache *cache);
 
-/* ---- the short way of the runner (shared_quick.c); members of the table ---- */
-
+/* Members of the table (shared_quick.c), where nothing unusual is to be done. The former's blocks
+ * are the runner's, the latter's lie in spans that others own. */
 bool mmb_shared_allocate_quickly(struct mmb_allocator *allocator, size_t n_bytes,
                                  mmbAllocation **out_record);
 bool mmb_shared_free_quickly(struct mmb_allocator *allocator, mmbAllocation *record,

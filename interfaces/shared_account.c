@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 #include "interfaces/shared.h"
-#include "interfaces/shared_run.h"
+#include "interfaces/shared_hot.h"
 #include "src/base/error.h"
 
 static struct mmb_shared_cache *cache_of(struct mmb_account *account)

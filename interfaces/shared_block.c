@@ -135,6 +135,8 @@ static void release_span(struct mmb_shared_cache *cache, struct mmb_shadow *shad
     struct mmb_shared_span now;
     if (has_bin(cache, shadow))
         cache->bins[list_of(shadow)] = &mmb_shared_no_word;
+    if (cache->last_word->shadow == shadow)
+        cache->last_word = &mmb_shared_no_word;
     struct mmb_shared_span span = shadow->span;
     mmb_shadow_drop(cache->heap, shadow);
     mmb_shared_lock(segment, cache->slot);

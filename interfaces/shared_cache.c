@@ -26,6 +26,8 @@ static struct mmb_shared_cache *new_cache(struct mmb_shared_heap *heap, uint32_t
     cache->heap = heap;
     cache->slot = slot;
     cache->home = heap->base.slot * MMB_SLOT_BYTES + MMB_SHARED_CHARGED;
+    cache->no_bin = &mmb_shared_no_word;
+    cache->last_word = &mmb_shared_no_word;
     cache->number = ++heap->n_caches;
     for (uint32_t i = 0; i < MMB_SHARED_CLASSES_MAX; i++)
         cache->bins[i] = &mmb_shared_no_word;
@@ -45,15 +47,21 @@ static void set_runner(struct mmb_shared_cache *cache, const void *thread)
     mmb_lock_release(&cache->lock);
 }
 
+static void be_here(struct mmb_shared_cache *cache)
+{
+    uint64_t epoch = __atomic_load_n(&mmb_shared_epoch, __ATOMIC_RELAXED);
+    mmb_shared_here = (struct mmb_shared_here){cache->heap->serial, epoch, cache};
+}
+
 /* The calling thread has just got the cache. */
 static void start_runner(struct mmb_shared_cache *cache)
 {
-    if (mmb_thread_is_users() || !mmb_barrier_open())
+    if (!cache->heap->is_hot || mmb_thread_is_users() || !mmb_barrier_open())
         return;
     mmb_shared_account_close(cache); /* in a forked child: of a thread that is not here */
     mmb_shared_account_open(cache);
     set_runner(cache, __builtin_thread_pointer());
-    mmb_shared_here = (struct mmb_shared_here){cache->heap->serial, cache};
+    be_here(cache);
 }
 
 /* The destructor of the key: runs in the thread that ends. */
@@ -62,7 +70,7 @@ static void retire(void *value)
     struct mmb_shared_cache *cache = value;
     struct mmb_shared_heap *heap = cache->heap;
     if (mmb_shared_cache_here(heap) == cache)
-        mmb_shared_here = (struct mmb_shared_here){0, NULL};
+        mmb_shared_be_nowhere();
     mmb_shared_account_close(cache);
     set_runner(cache, NULL);
     mmb_lock_acquire(&heap->caches_lock);
@@ -90,6 +98,7 @@ void mmb_shared_caches_close(struct mmb_shared_heap *heap)
 {
     if (heap->per_thread)
         mmb_thread_key_drop(heap->key);
+    __atomic_fetch_add(&mmb_shared_epoch, 1, __ATOMIC_RELAXED);
     MMB_LIST_FOR_EACH_SAFE (node, next, &heap->caches) {
         mmb_shared_account_close(cache_at(node));
         mmb_meta_free(cache_at(node), sizeof(struct mmb_shared_cache));
@@ -158,7 +167,7 @@ struct mmb_shared_cache *mmb_shared_cache_for(struct mmb_shared_heap *heap, uint
     if (!cache)
         return get_cache(heap);
     if (cache->runner == __builtin_thread_pointer())
-        mmb_shared_here = (struct mmb_shared_here){heap->serial, cache};
+        be_here(cache);
     return cache;
 }
 

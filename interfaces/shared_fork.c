@@ -32,8 +32,9 @@ static void start_child(struct mmb_shared_heap *heap)
         cache->thread = 0;
         cache->runner = NULL;
         cache->busy = 0;
+        cache->last_word = &mmb_shared_no_word;
     }
-    mmb_shared_here = (struct mmb_shared_here){0, NULL};
+    mmb_shared_be_nowhere();
     if (heap->per_thread)
         mmb_thread_key_set(heap->key, NULL);
 }

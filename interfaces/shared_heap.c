@@ -4,13 +4,13 @@
  * Owns the heap: its caches, shadows and the one chunk, which is the whole segment. Order in an
  * allocation: charge, take a block (private), make its handle, commit. In a free: the handle ends
  * and the charge goes back before the block is free for others. */
-#include "interfaces/shared.h"
+#include "interfaces/shared_hot.h"
 #include "src/base/checked.h"
 #include "src/base/error.h"
 #include "src/base/meta.h"
 #include "src/base/os.h"
 
-static atomic_uint_least64_t last_serial;
+static atomic_uint_least64_t last_serial = MMB_SHARED_NOWHERE;
 
 /* ---- life ---- */
 
@@ -44,7 +44,6 @@ void mmb_shared_heap_close(struct mmb_shared_heap *heap)
 
 static mmbError open_tables(struct mmb_shared_heap *heap)
 {
-    mmb_shared_plan_open(heap);
     size_t n_granules = heap->segment->layout.n_granules;
     heap->table_bytes = n_granules * (sizeof *heap->shadows + sizeof *heap->owned);
     heap->shadows = mmb_os_map(heap->table_bytes);
@@ -104,7 +103,7 @@ static mmbError publish(struct mmb_shared_heap *heap, const struct mmb_request *
     if (!record)
         return no_handle(request->n_bytes);
     mmbError error =
-        mmb_record_publish(record, MMB_RECORD_STACKED, request->n_bytes, 0, request->alignment);
+        mmb_record_publish(record, MMB_RECORD_SHARED, request->n_bytes, 0, request->alignment);
     if (error != MMB_OK)
         return error;
     __atomic_fetch_or(&record->home, MMB_SHARED_CHARGED, __ATOMIC_RELEASE);
@@ -410,6 +409,20 @@ static void heap_trim(struct mmb_allocator *allocator, size_t keep_bytes)
     mmb_shared_heap_collect(mmb_shared_heap_of(allocator));
 }
 
+/* Instead of magazines there are bins in a cache; none for blocks with packed generations. */
+static void heap_fill_hot(struct mmb_allocator *allocator, struct mmb_hot *hot)
+{
+    struct mmb_shared_heap *heap = mmb_shared_heap_of(allocator);
+    size_t most = (size_t)1 << heap->segment->layout.granule_log2;
+    for (uint32_t i = 1; i < MMB_HOT_ENTRIES && i * 16u <= most; i++)
+        hot->magazine[i] = mmb_shared_generation_bits(i * 16u) == 8
+                               ? mmb_shared_bin_offset(mmb_shared_class_of(i * 16u))
+                               : (uint32_t)offsetof(struct mmb_shared_cache, no_bin);
+    heap->is_hot = true;
+    hot->cached_bytes = (uint32_t)most;
+    hot->serial = heap->serial;
+}
+
 /* A block's bytes may be another process's: nothing of its charge can be kept for another block. */
 #define SHARED_HEAP_OPS                                                                            \
     .size = sizeof(struct mmb_allocator_ops), .is_positional = true, .open = heap_open,            \
@@ -431,6 +444,7 @@ const struct mmb_allocator_ops mmb_shared_thread_ops = {
     SHARED_HEAP_OPS,
     .allocate_quickly = mmb_shared_allocate_quickly,
     .free_quickly = mmb_shared_free_quickly,
+    .fill_hot = heap_fill_hot,
 };
 
 const struct mmb_allocator_ops *mmb_shared_strategy_ops(uint32_t strategy)

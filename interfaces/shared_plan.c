@@ -10,14 +10,6 @@
 /* A span has room for this many blocks, unless that would be a large part of the segment. */
 #define BLOCKS_PER_SPAN 8u
 
-/* For blocks of the default alignment, which every class has. */
-void mmb_shared_plan_open(struct mmb_shared_heap *heap)
-{
-    heap->class_bytes = (size_t)1 << heap->segment->layout.granule_log2;
-    for (uint32_t i = 1; i <= MMB_SHARED_TABLE_BYTES / MMB_SHARED_UNIT; i++)
-        heap->classes[i] = (uint8_t)mmb_shared_class_of(i * MMB_SHARED_UNIT);
-}
-
 uint32_t mmb_shared_granules(const struct mmb_shared_heap *heap, size_t n_bytes)
 {
     uint32_t log2 = heap->segment->layout.granule_log2;

@@ -43,15 +43,15 @@ static void set_cache(struct mmb_shadow *shadow, struct mmb_shared_cache *cache)
 static void fill_words(struct mmb_shadow *shadow)
 {
     const struct mmb_shared_span *span = &shadow->span;
-    bool is_packed = mmb_shared_generation_bits(span->block_bytes) != 8;
+    uint32_t bits = mmb_shared_generation_bits(span->block_bytes);
     for (uint32_t w = 0; w < mmb_shared_span_words(span); w++) {
         struct mmb_shared_word *word = &shadow->words[w];
         word->bits = &span->words[2 * w];
         word->spared = &span->spared[w];
-        word->generations =
-            is_packed ? NULL : span->generations + (size_t)w * MMB_SHARED_WORD_BLOCKS;
+        word->generations = span->generations + (size_t)w * MMB_SHARED_WORD_BLOCKS * bits / 8;
+        word->generation_bits = (uint8_t)bits;
         word->shadow = shadow;
-        word->number = w;
+        word->number = (uint16_t)w;
     }
 }
 
@@ -222,7 +222,7 @@ static mmbError import(struct mmb_shared_heap *heap, const struct mmb_shared_spa
         return MMB_OUT_OF_MEMORY;
     mmb_shared_record_fill(heap, record, offset, generation);
     *out = record;
-    return mmb_record_publish(record, MMB_RECORD_STACKED, span->block_bytes, 0, 1);
+    return mmb_record_publish(record, MMB_RECORD_SHARED, span->block_bytes, 0, 1);
 }
 
 mmbError mmb_shadow_import_raw(struct mmb_shared_heap *heap, uint64_t offset, mmbAllocation **out)

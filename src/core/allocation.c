@@ -7,6 +7,7 @@
 #include "src/core/allocation.h"
 #include <mmb/copy.h>
 #include "interfaces/orphan.h"
+#include "interfaces/shared_hot.h"
 #include "interfaces/stack_hot.h"
 #include "interfaces/thread_hot.h"
 #include "src/base/checked.h"
@@ -22,8 +23,9 @@
 
 #define DEFAULT_ALIGNMENT 16u
 
-/* A stack that was released below a record has not touched it. */
-static bool is_on_stack(const mmbAllocation *record)
+/* A stack that was released below a record has not touched it, nor has another process that freed a
+ * shared block. */
+static bool is_there(const mmbAllocation *record)
 {
     struct mmb_allocator *allocator = mmb_record_allocator(record);
     struct mmb_block block;
@@ -40,7 +42,8 @@ static bool is_handle(const mmbAllocation *allocation)
         state = view.base_state;
     if (view.flags & (MMB_EXTENSION_HIDDEN | MMB_EXTENSION_MOVED))
         return !(view.flags & MMB_EXTENSION_HIDDEN); /* a moved one may even have lost its stack */
-    return state != MMB_RECORD_STACKED || is_on_stack(allocation);
+    bool may_be_gone = state == MMB_RECORD_STACKED || state == MMB_RECORD_SHARED;
+    return !may_be_gone || is_there(allocation);
 }
 
 mmbError mmb_allocation_check(const mmbAllocation *allocation, const char *function)
@@ -138,11 +141,21 @@ allocate_missed(size_t n_bytes, mmbMemInterface *interface, mmbAllocation **out_
     return hand_out(out_allocation);
 }
 
-/* What is not looked up: large sizes, and all of stacks. */
+static __attribute__((noinline)) mmbError
+allocate_shared(size_t n_bytes, mmbMemInterface *interface, mmbAllocation **out_allocation)
+{
+    if (!mmb_shared_hot_allocate(&interface->hot, n_bytes, out_allocation))
+        return allocate_missed(n_bytes, interface, out_allocation);
+    return hand_out(out_allocation);
+}
+
+/* What is not looked up: large sizes, and all of stacks and shared heaps. */
 static __attribute__((noinline)) mmbError
 allocate_otherwise(size_t n_bytes, mmbMemInterface *interface, mmbAllocation **out_allocation)
 {
     struct mmb_stack *stack = interface->hot.stack;
+    if (!stack && mmb_shared_is_here(&interface->hot))
+        return allocate_shared(n_bytes, interface, out_allocation);
     if (stack ? !mmb_stack_allocate_hot(stack, n_bytes, out_allocation)
               : !mmb_hot_allocate_large(&interface->hot, n_bytes, out_allocation))
         return allocate_missed(n_bytes, interface, out_allocation);
@@ -359,7 +372,7 @@ static __attribute__((noinline)) mmbError free_slowly(mmbAllocation *allocation)
 }
 
 /* A record of ours. One that is not INDIRECT has no extension, so nothing holds it and nothing is
- * to be undone. Whether a STACKED one is live its stack tells. */
+ * to be undone. Whether a STACKED or SHARED one is live its allocator tells. */
 static __attribute__((noinline)) mmbError free_by_strategy(mmbAllocation *allocation)
 {
     uint32_t word = mmb_record_word(allocation);
@@ -372,8 +385,16 @@ static __attribute__((noinline)) mmbError free_by_strategy(mmbAllocation *alloca
     return free_slowly(allocation);
 }
 
+/* While a trace is written no thread has a way of its own in a shared heap. */
+static __attribute__((noinline)) mmbError free_shared(mmbAllocation *allocation)
+{
+    return mmb_shared_hot_free(allocation) ? MMB_OK : free_by_strategy(allocation);
+}
+
 static __attribute__((noinline)) mmbError free_missed(mmbAllocation *allocation)
 {
+    if (mmb_record_state(mmb_record_word(allocation)) == MMB_RECORD_SHARED)
+        return free_shared(allocation);
     return mmb_stack_free_hot(allocation) ? MMB_OK : free_by_strategy(allocation);
 }
 

@@ -20,6 +20,8 @@ struct mmb_hot {
     uint32_t cached_bytes;              /* the largest size that magazines hold; 0: none */
     size_t lookup_bytes;                /* MMB_HOT_BYTES; 0: no magazine serves any size */
     struct mmb_stack *stack;            /* interfaces/stack_hot.h; NULL: another strategy */
+    /* Of a shared heap, for whose thread caches the above is (interfaces/shared_hot.h); 0: none. */
+    uint64_t serial;
     /* A strategy without magazines: its own short way, of the allocator it is given; NULL: none. */
     bool (*quick)(struct mmb_allocator *allocator, size_t n_bytes, mmbAllocation **out_record);
     struct mmb_allocator *allocator;
@@ -34,6 +36,7 @@ static inline void mmb_hot_clear(struct mmb_hot *hot)
     hot->slot_base = 0;
     hot->cached_bytes = 0;
     hot->stack = NULL;
+    hot->serial = 0;
     hot->quick = NULL;
 }
 

@@ -6,7 +6,7 @@
  * a hold, a label, an over-aligned or moved block) goes into a 64-byte extension; the record is
  * then INDIRECT.
  *
- * word = state << 24 | low. low is: the requested bytes (PLAIN, LOCKED, STACKED), the extension's
+ * word = state << 24 | low. low is: the requested bytes (PLAIN to SHARED), the extension's
  * index (INDIRECT), the owner's free-list link (FREE). A word of 0 was never handed out. */
 #ifndef MMB_SPI_RECORD_H
 #define MMB_SPI_RECORD_H
@@ -31,7 +31,8 @@ enum {
     MMB_RECORD_PLAIN = 0,    /* live; may be freed into the thread's magazine */
     MMB_RECORD_LOCKED = 1,   /* live; freed by its allocator */
     MMB_RECORD_STACKED = 2,  /* the same, but live only while its stack is that high */
-    MMB_RECORD_INDIRECT = 3, /* live; everything else is in the extension */
+    MMB_RECORD_SHARED = 3,   /* the same, but live only while its shared block is */
+    MMB_RECORD_INDIRECT = 4, /* live; everything else is in the extension */
     MMB_RECORD_FREE = 255
 };
 #define MMB_RECORD_LOW 0xffffffu /* the low part of a word; also the largest size held in it */
@@ -163,7 +164,7 @@ struct mmb_extension {
     size_t head; /* bytes skipped at the block's start for alignment */
     _Atomic uint32_t slices, holds, copies;
     uint16_t flags;
-    uint8_t base_state;     /* PLAIN, LOCKED or STACKED: what the record is without the extension */
+    uint8_t base_state;     /* PLAIN to SHARED: what the record is without the extension */
     uint8_t alignment_log2; /* that was asked for, if more than 16; 0 for views */
 };
 _Static_assert(sizeof(struct mmb_extension) == 64, "one extension is 64 bytes");
