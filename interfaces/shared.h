@@ -59,6 +59,13 @@ struct mmb_shadow {
     struct mmb_shared_word words[];
 };
 
+/* Is its span still the one that it was made for? */
+static inline bool mmb_shadow_is_of_now(const struct mmb_shadow *shadow)
+{
+    uint64_t now = __atomic_load_n(shadow->descriptor, __ATOMIC_ACQUIRE);
+    return (now & MMB_DESCRIPTOR_SHAPE) == shadow->shape;
+}
+
 #define MMB_SHARED_LISTS      (MMB_SHARED_CLASSES_MAX + 1) /* the last: large blocks */
 #define MMB_SHARED_LIST_LARGE MMB_SHARED_CLASSES_MAX
 
@@ -88,7 +95,8 @@ struct mmb_shared_cache {
     bool is_idle;    /* its thread is gone */
     uint16_t number; /* of the heap's caches, from 1 on */
     size_t owed;     /* bytes that others freed; uncharged when the lock is released */
-    struct mmb_list spans[MMB_SHARED_LISTS];
+    struct mmb_list open[MMB_SHARED_LISTS];   /* spans with OPEN words */
+    struct mmb_list closed[MMB_SHARED_LISTS]; /* all others */
 };
 
 /* Nothing is free in it, and nothing ever writes it. */
@@ -175,13 +183,6 @@ void mmb_shared_uncharge(struct mmb_shared_heap *heap, size_t n_bytes);
 /* Waits, after the barrier that follows a stop, until the runner's operation is over. */
 void mmb_shared_cache_settle(const struct mmb_shared_cache *cache);
 
-/* Members of the table (shared_quick.c), where nothing unusual is to be done. The former's blocks
- * are the runner's, the latter's lie in spans that others own. */
-bool mmb_shared_allocate_quickly(struct mmb_allocator *allocator, size_t n_bytes,
-                                 mmbAllocation **out_record);
-bool mmb_shared_free_quickly(struct mmb_allocator *allocator, mmbAllocation *record,
-                             size_t n_bytes);
-
 /* ---- blocks (shared_block.c); the cache's lock is held ---- */
 
 struct mmb_shared_block {
@@ -209,6 +210,15 @@ void mmb_shared_block_commit(const struct mmb_shared_block *block);
 /* Of a span of the cache. False: it was freed already. */
 bool mmb_shared_block_free(struct mmb_shared_cache *cache, struct mmb_shadow *shadow,
                            uint32_t index);
+/* The next three also in an operation of the runner. Makes another word of the cache's spans the
+ * empty bin's; false: there is none without a look at what others freed. */
+bool mmb_shared_bin_fill(struct mmb_shared_cache *cache, uint32_t class_index,
+                         struct mmb_shared_lack *lack);
+/* A CLOSED word has a free block again. */
+void mmb_shared_word_open(struct mmb_shared_cache *cache, struct mmb_shared_word *word);
+/* Has nothing but that word of the span allocated blocks, and is it not in use? */
+bool mmb_shared_word_is_last(const struct mmb_shared_cache *cache,
+                             const struct mmb_shared_word *word);
 /* Takes what others freed in the cache's spans, and gives empty spans back. */
 void mmb_shared_cache_collect(struct mmb_shared_cache *cache);
 /* The same in all caches, and spans of the dead and detached. No lock is held. */

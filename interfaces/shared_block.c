@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Blocks of a cache's spans: taking, freeing, collecting what others freed (shared.h).
  *
- * All under the cache's lock, its runner being the caller or stopped. What is free is known from
- * private masks, made from A and F when a word comes into use; the segment changes by one store per
- * block, so a process may die anywhere. Spans with room stand first in the list of their class. A
- * span that is empty goes back when its class has another one to allocate from. */
+ * All under the cache's lock, its runner being the caller or stopped; some also in an operation of
+ * the runner, as shared.h says. What is free is known from private masks, made from A and F when a
+ * word comes into use; the segment changes by one store per
+ * block, so a process may die anywhere. A class has a list of spans with OPEN words, the one that
+ * was opened longest ago in front, since most has become free there, and one of all others. A span
+ * that is empty goes back when its class has another one to allocate from. */
 #include "interfaces/shared.h"
 
 /* Spans that are looked through for what others freed before a new one is made. */
@@ -67,22 +69,34 @@ static uint64_t ready(const struct mmb_shared_cache *cache, struct mmb_shared_wo
     uint64_t able = 0;
     for (; bits; bits &= bits - 1) {
         uint32_t bit = (uint32_t)__builtin_ctzll(bits);
-        if (mmb_shadow_ready(cache->heap, word, bit))
+        const mmbAllocation *record = __atomic_load_n(&word->records[bit], __ATOMIC_ACQUIRE);
+        bool is_idle = record && mmb_record_state(mmb_record_word(record)) == MMB_RECORD_FREE;
+        if (is_idle || mmb_shadow_ready(cache->heap, word, bit))
             able |= bit_of(bit);
     }
     return able;
 }
 
-/* A word that was CLOSED has blocks again: its span stands in front. */
-static void open_word(struct mmb_shared_cache *cache, struct mmb_shared_word *word)
+void mmb_shared_word_open(struct mmb_shared_cache *cache, struct mmb_shared_word *word)
 {
     struct mmb_shadow *shadow = word->shadow;
-    bool was_full = shadow->open == 0;
+    bool was_closed = shadow->open == 0;
     word->state = MMB_WORD_OPEN;
     shadow->open |= bit_of(word->number);
-    if (was_full) {
+    if (was_closed) {
         mmb_list_remove(&shadow->link);
-        mmb_list_push_front(&cache->spans[list_of(shadow)], &shadow->link);
+        mmb_list_push_back(&cache->open[list_of(shadow)], &shadow->link);
+    }
+}
+
+static void close_word(struct mmb_shared_cache *cache, struct mmb_shared_word *word)
+{
+    struct mmb_shadow *shadow = word->shadow;
+    word->state = MMB_WORD_CLOSED;
+    shadow->open &= ~bit_of(word->number);
+    if (shadow->open == 0) {
+        mmb_list_remove(&shadow->link);
+        mmb_list_push_front(&cache->closed[list_of(shadow)], &shadow->link);
     }
 }
 
@@ -92,17 +106,29 @@ static void add_free(struct mmb_shared_cache *cache, struct mmb_shared_word *wor
     if (word->state == MMB_WORD_CURRENT)
         word->mask |= ready(cache, word, bits);
     else if (word->state == MMB_WORD_CLOSED)
-        open_word(cache, word);
+        mmb_shared_word_open(cache, word);
 }
 
 /* ---- collecting ---- */
+
+/* Of a block that another process freed; here nobody ends the record at the same time. */
+static size_t expire_plain(mmbAllocation *record, uint32_t word)
+{
+    uint32_t home = __atomic_load_n(&record->home, __ATOMIC_RELAXED);
+    __atomic_store_n(&record->home, home & ~MMB_SHARED_CHARGED, __ATOMIC_RELAXED);
+    mmb_record_mark_free(record);
+    return home & MMB_SHARED_CHARGED ? word & MMB_RECORD_LOW : 0;
+}
 
 static void expire(struct mmb_shared_cache *cache, const struct mmb_shared_word *word,
                    uint64_t freed)
 {
     for (; freed; freed &= freed - 1) {
         mmbAllocation *record = word->records[__builtin_ctzll(freed)];
-        if (record && mmb_record_is_live(record))
+        uint32_t now = record ? mmb_record_word(record) : 0;
+        if (mmb_record_state(now) == MMB_RECORD_SHARED)
+            cache->owed += expire_plain(record, now);
+        else if (record && mmb_record_is_live(record))
             cache->owed += mmb_shadow_expire(record);
     }
 }
@@ -147,14 +173,22 @@ static void release_span(struct mmb_shared_cache *cache, struct mmb_shadow *shad
     mmb_shared_unlock(segment);
 }
 
+static void collect_list(struct mmb_shared_cache *cache, struct mmb_list *list)
+{
+    MMB_LIST_FOR_EACH_SAFE (node, next, list) {
+        collect_span(cache, shadow_at(node));
+        if (is_empty(shadow_at(node)))
+            release_span(cache, shadow_at(node));
+    }
+}
+
+/* Spans of the former list may come into the latter. */
 void mmb_shared_cache_collect(struct mmb_shared_cache *cache)
 {
-    for (uint32_t list = 0; list < MMB_SHARED_LISTS; list++)
-        MMB_LIST_FOR_EACH_SAFE (node, next, &cache->spans[list]) {
-            collect_span(cache, shadow_at(node));
-            if (is_empty(shadow_at(node)))
-                release_span(cache, shadow_at(node));
-        }
+    for (uint32_t list = 0; list < MMB_SHARED_LISTS; list++) {
+        collect_list(cache, &cache->closed[list]);
+        collect_list(cache, &cache->open[list]);
+    }
 }
 
 void mmb_shared_heap_collect(struct mmb_shared_heap *heap)
@@ -187,12 +221,13 @@ static bool use_word(struct mmb_shared_cache *cache, struct mmb_shared_word *wor
     lack->of_metadata = bits != 0 && mask == 0;
     if (lack->of_metadata)
         return false; /* it stays OPEN */
-    shadow->open &= ~bit_of(word->number);
+    close_word(cache, word);
+    if (mask == 0)
+        return false;
     word->mask = mask;
-    word->state = mask ? MMB_WORD_CURRENT : MMB_WORD_CLOSED;
-    if (mask)
-        cache->bins[shadow->span.class_index] = word;
-    return mask != 0;
+    word->state = MMB_WORD_CURRENT;
+    cache->bins[shadow->span.class_index] = word;
+    return true;
 }
 
 static bool use_span(struct mmb_shared_cache *cache, struct mmb_shadow *shadow,
@@ -220,8 +255,10 @@ static struct mmb_shadow *new_span(struct mmb_shared_cache *cache,
     struct mmb_shadow *shadow = mmb_shadow_make(cache->heap, &span, cache);
     if (!shadow)
         return NULL; /* empty, ours: given back with the slot */
-    mmb_list_push_front(&cache->spans[list_of(shadow)], &shadow->link);
-    if (want->class_index == MMB_SHARED_CLASS_LARGE)
+    bool is_large = want->class_index == MMB_SHARED_CLASS_LARGE;
+    struct mmb_list *lists = is_large ? cache->closed : cache->open;
+    mmb_list_push_front(&lists[list_of(shadow)], &shadow->link);
+    if (is_large)
         return shadow;
     shadow->open = all_words(&span);
     for (uint32_t w = 0; w < mmb_shared_span_words(&span); w++)
@@ -251,31 +288,31 @@ static void leave_bin(struct mmb_shared_cache *cache, uint32_t class_index)
     cache->bins[class_index] = &mmb_shared_no_word;
     word->state = MMB_WORD_CLOSED;
     if (free_bits(word))
-        open_word(cache, word);
+        mmb_shared_word_open(cache, word);
+}
+
+bool mmb_shared_bin_fill(struct mmb_shared_cache *cache, uint32_t class_index,
+                         struct mmb_shared_lack *lack)
+{
+    struct mmb_list *open = &cache->open[class_index];
+    if (cache->bins[class_index]->shadow)
+        leave_bin(cache, class_index);
+    while (!mmb_list_is_empty(open) && !lack->of_metadata)
+        if (use_span(cache, shadow_at(open->next), lack))
+            return true;
+    return false;
 }
 
 static bool refill(struct mmb_shared_cache *cache, const struct mmb_shared_want *want,
                    struct mmb_shared_lack *lack)
 {
-    struct mmb_list *list = &cache->spans[want->class_index];
-    struct mmb_shadow *shadow = cache->bins[want->class_index]->shadow;
-    if (shadow) {
-        leave_bin(cache, want->class_index);
-        if (use_span(cache, shadow, lack))
-            return true;
-    }
-    while (!mmb_list_is_empty(list) && shadow_at(list->next)->open && !lack->of_metadata) {
-        shadow = shadow_at(list->next);
-        if (use_span(cache, shadow, lack))
-            return true;
-        mmb_list_remove(&shadow->link);
-        mmb_list_push_back(list, &shadow->link);
-    }
+    if (mmb_shared_bin_fill(cache, want->class_index, lack))
+        return true;
     if (lack->of_metadata)
         return false;
-    if (collect_some(cache, list, lack))
+    if (collect_some(cache, &cache->closed[want->class_index], lack))
         return true;
-    shadow = lack->of_metadata ? NULL : new_span(cache, want, lack);
+    struct mmb_shadow *shadow = lack->of_metadata ? NULL : new_span(cache, want, lack);
     return shadow && use_span(cache, shadow, lack);
 }
 
@@ -303,13 +340,25 @@ bool mmb_shared_block_take(struct mmb_shared_cache *cache, const struct mmb_shar
     return true;
 }
 
+bool mmb_shared_word_is_last(const struct mmb_shared_cache *cache,
+                             const struct mmb_shared_word *word)
+{
+    const struct mmb_shadow *shadow = word->shadow;
+    if (has_bin(cache, shadow))
+        return false;
+    for (uint32_t w = 0; w < mmb_shared_span_words(&shadow->span); w++)
+        if (w != word->number && load(&shadow->words[w].bits[0]) != 0)
+            return false;
+    return true;
+}
+
 void mmb_shared_block_untake(struct mmb_shared_cache *cache, const struct mmb_shared_block *block)
 {
-    struct mmb_shared_word *word = block->word;
-    if (!has_bin(cache, word->shadow) && is_empty(word->shadow))
-        release_span(cache, word->shadow);
+    struct mmb_shadow *shadow = block->word->shadow;
+    if (!has_bin(cache, shadow) && is_empty(shadow))
+        release_span(cache, shadow);
     else
-        add_free(cache, word, bit_of(block->bit));
+        add_free(cache, block->word, bit_of(block->bit));
 }
 
 /* A mark that a mistaken free left while the block was free must not make it free again. */

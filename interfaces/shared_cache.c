@@ -31,8 +31,10 @@ static struct mmb_shared_cache *new_cache(struct mmb_shared_heap *heap, uint32_t
     cache->number = ++heap->n_caches;
     for (uint32_t i = 0; i < MMB_SHARED_CLASSES_MAX; i++)
         cache->bins[i] = &mmb_shared_no_word;
-    for (uint32_t i = 0; i < MMB_SHARED_LISTS; i++)
-        mmb_list_init(&cache->spans[i]);
+    for (uint32_t i = 0; i < MMB_SHARED_LISTS; i++) {
+        mmb_list_init(&cache->open[i]);
+        mmb_list_init(&cache->closed[i]);
+    }
     mmb_list_push_back(&heap->caches, &cache->link);
     return cache;
 }

@@ -23,8 +23,10 @@ static void start_child(struct mmb_shared_heap *heap)
     atomic_fetch_add(&heap->debt, mmb_shadows_disown(heap));
     MMB_LIST_FOR_EACH (node, &heap->caches) {
         struct mmb_shared_cache *cache = MMB_CONTAINER_OF(node, struct mmb_shared_cache, link);
-        for (uint32_t i = 0; i < MMB_SHARED_LISTS; i++)
-            mmb_list_init(&cache->spans[i]);
+        for (uint32_t i = 0; i < MMB_SHARED_LISTS; i++) {
+            mmb_list_init(&cache->open[i]);
+            mmb_list_init(&cache->closed[i]);
+        }
         for (uint32_t i = 0; i < MMB_SHARED_CLASSES_MAX; i++)
             cache->bins[i] = &mmb_shared_no_word;
         cache->slot = MMB_SHARED_NO_SLOT;

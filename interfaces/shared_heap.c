@@ -217,13 +217,15 @@ static bool heap_locate(struct mmb_allocator *allocator, const mmbAllocation *re
                         struct mmb_block *out_block)
 {
     const struct mmb_shared_heap *heap = mmb_shared_heap_of(allocator);
-    struct mmb_shared_span span;
-    uint32_t index;
-    if (!find_block(heap, record, record->host, &span, &index))
+    uint32_t bit, home = __atomic_load_n(&record->home, __ATOMIC_ACQUIRE);
+    const struct mmb_shared_word *word = mmb_shared_word_of(record, &bit);
+    if (!word || !mmb_shared_is_of_now(word, bit, home))
         return false;
+    const struct mmb_shared_span *span = &word->shadow->span;
+    uint32_t index = word->number * MMB_SHARED_WORD_BLOCKS + bit;
     out_block->chunk = heap->chunk;
-    out_block->offset = mmb_shared_block_offset(heap->segment, &span, index);
-    out_block->usable = span.block_bytes;
+    out_block->offset = mmb_shared_block_offset(heap->segment, span, index);
+    out_block->usable = span->block_bytes;
     return true;
 }
 

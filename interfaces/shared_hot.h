@@ -156,6 +156,17 @@ static inline struct mmb_shared_word *mmb_shared_word_of(const mmbAllocation *re
     return (struct mmb_shared_word *)(home - *out_bit);
 }
 
+/* Is the block live, in a span that is still the one the shadow was made for, and the record's? */
+static inline bool mmb_shared_is_of_now(const struct mmb_shared_word *word, uint32_t bit,
+                                        uint32_t home)
+{
+    uint64_t allocated = __atomic_load_n(&word->bits[0], __ATOMIC_ACQUIRE);
+    uint64_t live = allocated & ~__atomic_load_n(&word->bits[1], __ATOMIC_ACQUIRE);
+    uint32_t generation = mmb_shared_word_generation(word, bit);
+    return mmb_shadow_is_of_now(word->shadow) && live >> bit & 1 &&
+           generation == (home & MMB_SHARED_GENERATION);
+}
+
 /* Have the lists of spans to change once a block of the word is free? */
 static inline bool mmb_shared_needs_lists(const struct mmb_shared_word *word, uint64_t left)
 {
@@ -213,5 +224,14 @@ static inline bool mmb_shared_hot_free(mmbAllocation *record)
         return mmb_shared_free_own(cache, record);
     return mmb_shared_hot_give(cache, word, bit, record);
 }
+
+/* ---- longer ways ---- */
+
+/* Members of the table (shared_quick.c), where nothing unusual is to be done. The former's blocks
+ * are the runner's, the latter's lie in spans that others own. */
+bool mmb_shared_allocate_quickly(struct mmb_allocator *allocator, size_t n_bytes,
+                                 mmbAllocation **out_record);
+bool mmb_shared_free_quickly(struct mmb_allocator *allocator, mmbAllocation *record,
+                             size_t n_bytes);
 
 #endif

@@ -1,12 +1,46 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The second shortest ways of a shared heap, as members of its table: blocks that are so small that
- * their generations are packed, and blocks of spans that another cache owns, here or in another
- * process (shared.h). Owns mmb_shared_here and mmb_shared_epoch; takes no lock. */
+/* The second shortest ways of a shared heap: the runner's where shared_hot.h does not suffice,
+ * because generations are packed or another word has to come into use, and frees for others, of
+ * blocks in spans that another cache owns, here or in another process (shared.h).
+ *
+ * Owns mmb_shared_here and mmb_shared_epoch. Takes no lock but, for the metadata of handles, the
+ * record pool's, in an operation of the runner: nobody who has that waits for a runner. */
 #include "interfaces/shared_hot.h"
 
 __thread struct mmb_shared_here mmb_shared_here
     __attribute__((tls_model(MMB_TLS_MODEL))) = {MMB_SHARED_NOWHERE, 0, NULL};
 uint64_t mmb_shared_epoch = 1;
+
+/* ---- allocating ---- */
+
+/* In an operation: makes the bin have blocks, where no lock is needed for that. What others freed
+ * of a span that comes into use is uncharged at once. */
+static bool fill_bin(struct mmb_shared_cache *cache, uint32_t class_index)
+{
+    struct mmb_shared_lack lack = {0, false};
+    if (cache->bins[class_index]->mask)
+        return true;
+    bool filled = mmb_shared_bin_fill(cache, class_index, &lack);
+    MMB_OWNED_ADD(cache->account.credit, (int64_t)cache->owed);
+    cache->owed = 0;
+    return filled;
+}
+
+static bool take(struct mmb_shared_cache *cache, uint32_t class_index, struct mmb_hot_wish wish)
+{
+    int64_t credit = MMB_OWNED_LOAD(cache->account.credit) - (int64_t)wish.n_bytes;
+    if (MMB_OWNED_LOAD(cache->stops) || credit < MMB_OWNED_LOAD(cache->account.low) ||
+        !fill_bin(cache, class_index))
+        return false;
+    struct mmb_shared_word *word = cache->bins[class_index];
+    bool is_packed = word->generation_bits != 8;
+    if (!(is_packed ? mmb_shared_hot_take(cache, word, word->mask, true, wish)
+                    : mmb_shared_hot_take(cache, word, word->mask, false, wish)))
+        return false;
+    MMB_OWNED_ADD(cache->account.credit, -(int64_t)wish.n_bytes);
+    MMB_OWNED_ADD(cache->n_allocated, 1);
+    return true;
+}
 
 bool mmb_shared_allocate_quickly(struct mmb_allocator *allocator, size_t n_bytes,
                                  mmbAllocation **out_record)
@@ -16,33 +50,31 @@ bool mmb_shared_allocate_quickly(struct mmb_allocator *allocator, size_t n_bytes
     const struct mmb_hot_wish wish = {n_bytes, out_record};
     if (!cache || n_bytes > (size_t)1 << heap->segment->layout.granule_log2)
         return false;
-    uint32_t class_index = mmb_shared_class_of(n_bytes),
-             offset = mmb_shared_bin_offset(class_index);
-    return mmb_shared_generation_bits(mmb_shared_class_bytes(class_index)) != 8 &&
-           mmb_shared_hot_run(cache, offset, true, wish);
+    mmb_shared_run_begin(cache);
+    bool taken = take(cache, mmb_shared_class_of(n_bytes), wish);
+    mmb_shared_run_end(cache);
+    return taken;
 }
 
-/* A SHARED record that is charged and of the cache's own is of the block's present life: only the
- * cache gives it a next one, and ends the record before. */
-bool mmb_shared_free_own(struct mmb_shared_cache *cache, mmbAllocation *record)
-{
-    uint32_t bit, home = __atomic_load_n(&record->home, __ATOMIC_RELAXED);
-    struct mmb_shared_word *word = mmb_shared_word_of(record, &bit);
-    return word && __atomic_load_n(&word->cache, __ATOMIC_RELAXED) == cache &&
-           home & MMB_SHARED_CHARGED && mmb_shared_hot_give(cache, word, bit, record);
-}
+/* ---- freeing ---- */
 
-/* ---- freeing for others ---- */
-
-/* Is the block live, in a span that is still the one the shadow was made for, and the record's? */
-static inline bool is_of_now(const struct mmb_shared_word *word, uint32_t bit, uint32_t home)
+/* The handle ends before the block is free. False: it is not live, or its span would be empty. */
+static bool put(struct mmb_shared_cache *cache, struct mmb_shared_word *word, uint32_t bit,
+                mmbAllocation *record)
 {
-    uint64_t now = __atomic_load_n(word->shadow->descriptor, __ATOMIC_ACQUIRE);
-    uint64_t allocated = __atomic_load_n(&word->bits[0], __ATOMIC_ACQUIRE);
-    uint64_t live = allocated & ~__atomic_load_n(&word->bits[1], __ATOMIC_ACQUIRE);
-    uint32_t generation = mmb_shared_word_generation(word, bit);
-    return (now & MMB_DESCRIPTOR_SHAPE) == word->shadow->shape && live >> bit & 1 &&
-           generation == (home & MMB_SHARED_GENERATION);
+    uint64_t *bits = word->bits, allocated = __atomic_load_n(&bits[0], __ATOMIC_RELAXED);
+    uint64_t left = allocated & ~((uint64_t)1 << bit);
+    uint64_t live = allocated & ~__atomic_load_n(&bits[1], __ATOMIC_RELAXED);
+    if (!mmb_shared_has_bit(live, bit) || (left == 0 && mmb_shared_word_is_last(cache, word)))
+        return false;
+    mmb_debug_fill(record, MMB_FILL_FREED);
+    mmb_record_mark_free(record);
+    __atomic_store_n(&bits[0], left, __ATOMIC_RELEASE);
+    if (word->state == MMB_WORD_CLOSED)
+        mmb_shared_word_open(cache, word);
+    else
+        MMB_OWNED_STORE(word->mask, MMB_OWNED_LOAD(word->mask) | (uint64_t)1 << bit);
+    return true;
 }
 
 /* Of a span that another cache owns. The record ends before the block is free for others, and lives
@@ -51,7 +83,7 @@ static bool put_for_owner(struct mmb_shared_heap *heap, struct mmb_shared_word *
                           mmbAllocation *record)
 {
     uint32_t as_it_was = mmb_record_word(record);
-    if (!is_of_now(word, bit, __atomic_load_n(&record->home, __ATOMIC_ACQUIRE)))
+    if (!mmb_shared_is_of_now(word, bit, __atomic_load_n(&record->home, __ATOMIC_ACQUIRE)))
         return false;
     mmb_debug_fill(record, MMB_FILL_FREED);
     mmb_record_mark_free(record);
@@ -66,17 +98,42 @@ static bool put_for_owner(struct mmb_shared_heap *heap, struct mmb_shared_word *
     return false;
 }
 
-/* The calling thread runs a cache of the heap, so none but that thread may write what it owns. */
-bool mmb_shared_free_quickly(struct mmb_allocator *allocator, mmbAllocation *record, size_t n_bytes)
+/* For records of any heap; none but the calling thread may write what its cache owns. */
+static bool put_for_others(struct mmb_shared_cache *cache, struct mmb_shared_word *word,
+                           uint32_t bit, mmbAllocation *record)
 {
-    (void)n_bytes;
-    uint32_t bit;
-    struct mmb_shared_heap *heap = mmb_shared_heap_of(allocator);
-    struct mmb_shared_cache *cache = mmb_shared_cache_here(heap);
-    struct mmb_shared_word *word = mmb_shared_word_of(record, &bit);
-    if (!cache || !word || __atomic_load_n(&word->cache, __ATOMIC_RELAXED) == cache ||
-        !put_for_owner(heap, word, bit, record))
+    uint32_t home = __atomic_load_n(&record->home, __ATOMIC_RELAXED);
+    bool is_ours = __atomic_load_n(&word->cache, __ATOMIC_RELAXED) == cache;
+    if (is_ours || home / MMB_SLOT_BYTES != cache->home / MMB_SLOT_BYTES ||
+        !put_for_owner(cache->heap, word, bit, record))
         return false;
     MMB_OWNED_ADD(cache->n_freed, 1);
     return true;
+}
+
+/* A SHARED record that is charged and of the cache's own is of the block's present life: only the
+ * cache gives it a next one, and ends the record before. */
+bool mmb_shared_free_own(struct mmb_shared_cache *cache, mmbAllocation *record)
+{
+    uint32_t bit, home = __atomic_load_n(&record->home, __ATOMIC_RELAXED);
+    int64_t n_bytes = mmb_record_word(record) & MMB_RECORD_LOW;
+    struct mmb_shared_word *word = mmb_shared_word_of(record, &bit);
+    if (!word || !(home & MMB_SHARED_CHARGED) ||
+        __atomic_load_n(&word->cache, __ATOMIC_RELAXED) != cache)
+        return word && put_for_others(cache, word, bit, record);
+    mmb_shared_run_begin(cache);
+    bool given = !MMB_OWNED_LOAD(cache->stops) && put(cache, word, bit, record);
+    if (given) {
+        MMB_OWNED_ADD(cache->account.credit, n_bytes);
+        MMB_OWNED_ADD(cache->n_freed, 1);
+    }
+    mmb_shared_run_end(cache);
+    return given;
+}
+
+bool mmb_shared_free_quickly(struct mmb_allocator *allocator, mmbAllocation *record, size_t n_bytes)
+{
+    (void)n_bytes;
+    struct mmb_shared_cache *cache = mmb_shared_cache_here(mmb_shared_heap_of(allocator));
+    return cache && mmb_shared_free_own(cache, record);
 }

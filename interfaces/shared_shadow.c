@@ -6,7 +6,7 @@
  * read under shadows_lock, so it is made and dropped under both. Locks: a cache's, then
  * shadows_lock, then the record pool's and the extensions'. A record is made before its block is
  * live, so nobody else can ask for it meanwhile. */
-#include "interfaces/shared.h"
+#include "interfaces/shared_hot.h"
 #include "src/base/error.h"
 #include "src/base/meta.h"
 
@@ -133,6 +133,8 @@ static mmbAllocation *fresh_record(struct mmb_shared_heap *heap, struct mmb_shar
 {
     mmbAllocation **place = &word->records[bit];
     mmbAllocation *record = __atomic_load_n(place, __ATOMIC_ACQUIRE);
+    if (record && mmb_record_state(mmb_record_word(record)) == MMB_RECORD_FREE)
+        return record;
     if (record && !mmb_shared_record_in_use(record)) {
         mmb_shared_record_end(record);
         return record;
@@ -195,19 +197,19 @@ static mmbError shadow_for(struct mmb_shared_heap *heap, const struct mmb_shared
 static mmbAllocation *visible(mmbAllocation *record)
 {
     struct mmb_extension view;
+    if (mmb_record_state(mmb_record_word(record)) != MMB_RECORD_INDIRECT)
+        return record;
     bool is_hidden = mmb_record_view(record, &view) && view.flags & MMB_EXTENSION_HIDDEN;
     return is_hidden ? view.parent : record;
 }
 
 /* shadows_lock held; the block was live a moment ago. */
-static mmbError import(struct mmb_shared_heap *heap, const struct mmb_shared_span *span,
-                       uint32_t index, mmbAllocation **out)
+static mmbError import_into(struct mmb_shared_heap *heap, struct mmb_shadow *shadow, uint32_t index,
+                            mmbAllocation **out)
 {
-    struct mmb_shadow *shadow;
-    mmbError error = shadow_for(heap, span, &shadow);
-    if (error != MMB_OK)
-        return error;
-    uint8_t generation = mmb_shared_generation(span, index);
+    struct mmb_shared_word *word = &shadow->words[index / MMB_SHARED_WORD_BLOCKS];
+    uint32_t bit = index % MMB_SHARED_WORD_BLOCKS;
+    uint8_t generation = (uint8_t)mmb_shared_word_generation(word, bit);
     mmbAllocation *record = record_of(shadow, index);
     if (record && mmb_record_is_live(record) && generation_of(record) == generation) {
         *out = record;
@@ -215,26 +217,60 @@ static mmbError import(struct mmb_shared_heap *heap, const struct mmb_shared_spa
     }
     if (shadow->cache && record && mmb_record_is_live(record))
         return MMB_CORRUPT; /* only this process gives it generations */
-    uint64_t offset = mmb_shared_block_offset(heap->segment, span, index);
-    record = fresh_record(heap, &shadow->words[index / MMB_SHARED_WORD_BLOCKS],
-                          index % MMB_SHARED_WORD_BLOCKS);
+    record = fresh_record(heap, word, bit);
     if (!record)
         return MMB_OUT_OF_MEMORY;
-    mmb_shared_record_fill(heap, record, offset, generation);
+    mmb_shared_record_fill(
+        heap, record, mmb_shared_block_offset(heap->segment, &shadow->span, index), generation);
     *out = record;
-    return mmb_record_publish(record, MMB_RECORD_SHARED, span->block_bytes, 0, 1);
+    return mmb_record_publish(record, MMB_RECORD_SHARED, shadow->span.block_bytes, 0, 1);
+}
+
+static mmbError import(struct mmb_shared_heap *heap, const struct mmb_shared_span *span,
+                       uint32_t index, mmbAllocation **out)
+{
+    struct mmb_shadow *shadow;
+    mmbError error = shadow_for(heap, span, &shadow);
+    return error == MMB_OK ? import_into(heap, shadow, index, out) : error;
+}
+
+/* shadows_lock held: the same from what this process knows of the span; MMB_NOT_FOUND: nothing, or
+ * nothing that is still so. */
+static mmbError import_known(struct mmb_shared_heap *heap, uint64_t offset, mmbAllocation **out)
+{
+    const struct mmb_shared_layout *layout = &heap->segment->layout;
+    uint64_t at = offset - layout->data;
+    if (offset < layout->data || offset >= layout->data_end)
+        return MMB_NOT_FOUND;
+    uint32_t granule = (uint32_t)(at >> layout->granule_log2);
+    uint64_t descriptor =
+        __atomic_load_n(mmb_shared_descriptor(heap->segment, granule), __ATOMIC_ACQUIRE);
+    struct mmb_descriptor d = mmb_descriptor_unpack(descriptor);
+    uint32_t head = d.state == MMB_SPAN_REST && d.n_granules < granule ? d.n_granules : granule;
+    struct mmb_shadow *shadow = heap->shadows[head];
+    if (!shadow || !mmb_shadow_is_of_now(shadow))
+        return MMB_NOT_FOUND;
+    at -= (uint64_t)head << layout->granule_log2;
+    uint64_t index = at / shadow->span.block_bytes;
+    if (index >= shadow->span.n_blocks || index * shadow->span.block_bytes != at ||
+        !mmb_shared_block_is_live(&shadow->span, (uint32_t)index))
+        return MMB_INVALID_ALLOCATION;
+    return import_into(heap, shadow, (uint32_t)index, out);
 }
 
 mmbError mmb_shadow_import_raw(struct mmb_shared_heap *heap, uint64_t offset, mmbAllocation **out)
 {
     struct mmb_shared_span span;
     uint32_t index;
-    if (!mmb_shared_span_find(heap->segment, offset, &span, &index) ||
-        mmb_shared_block_offset(heap->segment, &span, index) != offset ||
-        !mmb_shared_block_is_live(&span, index))
-        return MMB_INVALID_ALLOCATION;
     mmb_lock_acquire(&heap->shadows_lock);
-    mmbError error = import(heap, &span, index, out);
+    mmbError error =
+        heap->segment->layout.n_granules ? import_known(heap, offset, out) : MMB_INVALID_ALLOCATION;
+    if (error == MMB_NOT_FOUND) {
+        bool is_live = mmb_shared_span_find(heap->segment, offset, &span, &index) &&
+                       mmb_shared_block_offset(heap->segment, &span, index) == offset &&
+                       mmb_shared_block_is_live(&span, index);
+        error = is_live ? import(heap, &span, index, out) : MMB_INVALID_ALLOCATION;
+    }
     mmb_lock_release(&heap->shadows_lock);
     return error;
 }
