@@ -21,16 +21,17 @@ static bool is_held(const struct mmb_thread_allocator *page)
 }
 
 /* Lock held: may this thread go on without magazines? Not when there is a holder, nor when it ought
- * to become that. */
+ * to become that; then it asks for them, and counts from 0 again. */
 static inline bool may_share(struct mmb_thread_allocator *page)
 {
     const void *self = __builtin_thread_pointer();
-    if (page->last != self) {
+    if (!page->slot_base)
+        return true;
+    if (__builtin_expect(page->last != self, 0)) {
         page->last = self;
         page->in_a_row = 0;
     }
-    page->in_a_row += page->in_a_row < page->needed;
-    return !is_held(page) && page->in_a_row < page->needed;
+    return ++page->in_a_row < page->needed && !is_held(page);
 }
 
 static mmbAllocation *take(struct mmb_heap *heap, size_t n_bytes)

@@ -35,6 +35,25 @@ uint32_t mmb_thread_batch(const struct mmb_thread_allocator *allocator, uint32_t
 
 /* ---- life ---- */
 
+/* Where memory cannot grow, blocks in a scalable page's magazines would be in the way of large
+ * ones; and it would be as well without them as with those that nobody can be asked to give up. */
+static bool has_magazines(const struct mmb_thread_allocator *self)
+{
+    if (self->base.slot >= MMB_THREAD_SLOTS)
+        return false;
+    return !self->is_single ||
+           (mmb_barrier_open() && mmb_source_bounded(self->base.source) == SIZE_MAX);
+}
+
+static void set_magazines(struct mmb_thread_allocator *self)
+{
+    if (!has_magazines(self))
+        return;
+    bool small_only = self->is_single || self->heap.large_from < MMB_CLASS_SMALL_BYTES;
+    self->slot_base = self->base.slot * MMB_SLOT_BYTES;
+    self->cached_bytes = small_only ? self->heap.large_from : MMB_CLASS_MAX_BYTES;
+}
+
 mmbError mmb_thread_open(const struct mmb_allocator_request *request, struct mmb_allocator **out)
 {
     mmbError error = mmb_heap_check(request->base.source);
@@ -47,17 +66,10 @@ mmbError mmb_thread_open(const struct mmb_allocator_request *request, struct mmb
         return mmb_fail(MMB_OUT_OF_MEMORY, "create_interface: no metadata for an allocator");
     self->base = request->base;
     self->is_single = request->base.ops->strategy == MMB_STRATEGY_SCALABLE_PAGE;
-    /* Where memory cannot grow, blocks in magazines would be in the way of large ones. */
-    bool may_hold = mmb_barrier_open() && mmb_source_bounded(request->base.source) == SIZE_MAX;
-    self->needed = may_hold ? MMB_SINGLE_NEEDED : UINT32_MAX;
+    self->needed = MMB_SINGLE_NEEDED;
     mmb_heap_open(&self->heap, &self->base);
     mmb_list_init(&self->caches);
-    if (self->base.slot < MMB_THREAD_SLOTS) {
-        bool small_only = self->heap.large_from < MMB_CLASS_SMALL_BYTES;
-        self->slot_base = self->base.slot * MMB_SLOT_BYTES;
-        self->cached_bytes =
-            small_only || self->is_single ? self->heap.large_from : MMB_CLASS_MAX_BYTES;
-    }
+    set_magazines(self);
     size_t share = mmb_quota_limit(self->base.quota) / BATCH_OF_LIMIT;
     size_t most = self->is_single ? SINGLE_BATCH_BYTES : BATCH_BYTES;
     self->batch_bytes = share < most ? share : most;

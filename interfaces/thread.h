@@ -32,14 +32,14 @@ struct mmb_thread_allocator {
     size_t n_vacated;     /* small blocks that idle because their handle moved away */
     size_t peak_bytes;    /* the highest seen when somebody asked */
     int64_t moved_bytes;  /* live here but charged where they came from, less the reverse; atomic */
-    uint32_t slot_base;   /* 0: beyond the slots with magazines */
+    uint32_t slot_base;   /* 0: without magazines, as beyond the slots that have them */
     size_t cached_bytes;  /* the largest block that magazines hold; 0: none */
     /* The scalable page's. While there is a holder, all that is used is in his account. */
     bool is_single;
     struct mmb_thread_cache *holder;
     const void *last;  /* the last thread that had the lock while there was no holder */
     uint32_t in_a_row; /* so often since another one had it */
-    uint32_t needed;   /* UINT32_MAX: there is never a holder */
+    uint32_t needed;   /* that many make it the holder, where there are magazines */
 };
 
 /* Blocks that move between a magazine and the store in one go; a magazine holds two such batches.

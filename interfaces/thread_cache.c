@@ -315,8 +315,8 @@ static void end_holder(struct mmb_thread_allocator *allocator)
 static bool is_due(struct mmb_thread_allocator *allocator)
 {
     mmb_biased_acquire(&allocator->heap.lock);
-    bool due = allocator->needed != UINT32_MAX && allocator->in_a_row >= allocator->needed &&
-               allocator->last == __builtin_thread_pointer();
+    bool due =
+        allocator->in_a_row >= allocator->needed && allocator->last == __builtin_thread_pointer();
     if (due)
         allocator->in_a_row = 0;
     mmb_biased_release(&allocator->heap.lock);

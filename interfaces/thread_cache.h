@@ -32,7 +32,7 @@ struct mmb_magazine {
 struct mmb_thread_cache {
     struct mmb_thread_allocator *allocator; /* NULL: the slot is not in use in this area */
     uint64_t n_allocated;
-    uint32_t busy; /* the owner is in an operation */
+    uint32_t busy;      /* the owner is in an operation */
     uint32_t last_slot; /* in slot 0: the highest one that was ever in use in this area */
     struct mmb_account account;
     struct mmb_list link; /* in the allocator's list */
