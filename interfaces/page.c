@@ -63,6 +63,19 @@ static bool page_allocate_quickly(struct mmb_allocator *allocator, size_t n_byte
     return record != NULL;
 }
 
+/* Lock held, and released: what may empty a span. */
+static __attribute__((noinline)) void put(struct mmb_thread_allocator *page, mmbAllocation *record,
+                                          size_t n_bytes)
+{
+    uint32_t n_runs = page->heap.n_runs_put;
+    mmb_heap_put(&page->heap, record);
+    mmb_locked_account_give(&page->account, n_bytes);
+    bool idle = page->heap.n_runs_put != n_runs;
+    mmb_locked_account_release(&page->account);
+    if (idle)
+        mmb_heap_decay(&page->heap);
+}
+
 static bool page_free_quickly(struct mmb_allocator *allocator, mmbAllocation *record,
                               size_t n_bytes)
 {
@@ -70,17 +83,14 @@ static bool page_free_quickly(struct mmb_allocator *allocator, mmbAllocation *re
     if (is_held(page))
         return false;
     mmb_biased_acquire(&page->heap.lock);
-    uint32_t n_runs = page->heap.n_runs_put;
     bool may = may_share(page);
-    if (may) {
-        if (!mmb_heap_put_quickly(&page->heap, record))
-            mmb_heap_put(&page->heap, record);
-        mmb_locked_account_give(&page->account, n_bytes);
+    if (may && !mmb_heap_put_quickly(&page->heap, record)) {
+        put(page, record, n_bytes);
+        return true;
     }
-    bool idle = page->heap.n_runs_put != n_runs;
+    if (may)
+        mmb_locked_account_give(&page->account, n_bytes);
     mmb_locked_account_release(&page->account);
-    if (idle)
-        mmb_heap_decay(&page->heap);
     return may;
 }
 

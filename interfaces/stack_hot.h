@@ -82,8 +82,6 @@ static inline bool mmb_stack_allocate_hot(struct mmb_stack *stack, size_t n_byte
  * part, which the rotation turns into a huge number. */
 static inline bool mmb_stack_free_hot(mmbAllocation *record)
 {
-    if (mmb_record_state(mmb_record_word(record)) != MMB_RECORD_STACKED)
-        return false;
     uint32_t home = __atomic_load_n(&record->home, __ATOMIC_RELAXED);
     uint32_t slot = home / MMB_SLOT_BYTES | home << (32 - MMB_SLOT_LOG2);
     struct mmb_stack *stack =

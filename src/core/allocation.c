@@ -393,9 +393,10 @@ static __attribute__((noinline)) mmbError free_shared(mmbAllocation *allocation)
 
 static __attribute__((noinline)) mmbError free_missed(mmbAllocation *allocation)
 {
-    if (mmb_record_state(mmb_record_word(allocation)) == MMB_RECORD_SHARED)
-        return free_shared(allocation);
-    return mmb_stack_free_hot(allocation) ? MMB_OK : free_by_strategy(allocation);
+    uint32_t state = mmb_record_state(mmb_record_word(allocation));
+    if (state == MMB_RECORD_STACKED && mmb_stack_free_hot(allocation))
+        return MMB_OK;
+    return state == MMB_RECORD_SHARED ? free_shared(allocation) : free_by_strategy(allocation);
 }
 
 mmbError mmb_free(mmbAllocation *handle)
