@@ -16,6 +16,7 @@ struct mmb_stack_segment {
     struct mmb_stack_segment *below, *above;
     struct mmb_chunk *chunk;
     size_t origin;
+    size_t first; /* number of the record that came first when the stack last climbed here */
 };
 
 #define MMB_STACK_SLAB_RECORDS 512u

@@ -33,12 +33,12 @@ void mmb_stack_lock(struct mmb_stack *stack)
     stack->count = count;
 }
 
-/* Does the last block lie below the current segment? */
-static bool is_below(const struct mmb_stack *stack)
+/* Number of the lowest record that may go the shortest way: its block lies in the current segment,
+ * and there is no mark above it. */
+static size_t floor_of(const struct mmb_stack *stack)
 {
-    const struct mmb_stack_slab *slab = stack->slab;
-    return stack->count > slab->first &&
-           slab->entries[stack->count - slab->first - 1].start < stack->segment->origin;
+    size_t first = stack->segment ? stack->segment->first : stack->count;
+    return first > stack->marked ? first : stack->marked;
 }
 
 /* Up to where every position that is a multiple of 16 is an address that is one, or 0. */
@@ -58,7 +58,7 @@ void mmb_stack_unlock(struct mmb_stack *stack)
     stack->room_end = slab ? room_end(stack) : 0;
     if (slab) {
         size_t i = stack->count - slab->first;
-        size_t low = is_below(stack) ? stack->count : stack->marked;
+        size_t low = floor_of(stack);
         mmbAllocation *records = slab->owner.records;
         slab->entries[i] = (struct mmb_stack_entry){stack->top, stack->charged};
         stack->entries = (uintptr_t)slab->entries - (uintptr_t)records;
@@ -184,6 +184,7 @@ static bool climb_if_room(struct mmb_stack *stack, size_t needed,
 {
     struct mmb_stack_segment *above = stack->segment ? stack->segment->above : NULL;
     if (above && above->chunk->memory.n_bytes >= needed) {
+        above->first = stack->count;
         mmb_stack_enter(stack, above, above->origin);
         return true;
     }

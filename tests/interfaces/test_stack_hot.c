@@ -125,21 +125,21 @@ static void model_release(size_t i)
     model_settle();
 }
 
-static void model_step(uint64_t *random)
+static void model_step(uint64_t *random, uint64_t push_below)
 {
     uint64_t what = lab_random(random) % 1000;
     size_t place = (size_t)lab_random(random);
-    if (what < 480)
-        model_push(1 + place % 200);
+    if (what < push_below)
+        model_push(1 + place % 900);
     else if (what < 940 && model.n)
         model_free(model.n - 1);
     else if (what < 950 && model.n)
         model_free(place % model.n);
     else if (what < 975)
         model_mark(place % MODEL_MARKS);
-    else if (what < 985)
+    else if (what < 976)
         model_release(place % MODEL_MARKS);
-    else if (what == 999 && place % 8 == 0 && mmb_stack_reset(stack) == MMB_OK)
+    else if (what == 999 && place % 64 == 0 && mmb_stack_reset(stack) == MMB_OK)
         model_drop(0);
 }
 
@@ -164,7 +164,7 @@ static void test_stack_is_as_its_model(void)
     model.n_allocated = 2000;
     model.peak = 16;
     for (size_t i = 0; i < 200000; i++) {
-        model_step(&random);
+        model_step(&random, i / 4096 % 2 ? 400 : 700); /* through some segments, and back */
         if (lab_random(&random) % 500 == 0)
             expect_model();
     }
