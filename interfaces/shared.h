@@ -8,9 +8,9 @@
  * and has the generation that the record was made for.
  *
  * The thread of a cache is its runner: it allocates and frees single blocks without the lock
- * (shared_quick.c), marked by `busy`. Whoever else has the lock stops it first: a bit in `stops`, a
+ * (shared_quick.c), marked by `busy`. Whoever else has the lock stops it first: a bit in `state`, a
  * barrier of all threads, a wait for busy == 0. The quota stops it in the same way when it recalls
- * the credit. As in thread_cache.h, the runner's check of `stops` comes after its mark. */
+ * the credit. As in thread_cache.h, the runner's check of `state` comes after its mark. */
 #ifndef MMB_INTERFACES_SHARED_H
 #define MMB_INTERFACES_SHARED_H
 #include <stdatomic.h>
@@ -69,15 +69,16 @@ static inline bool mmb_shadow_is_of_now(const struct mmb_shadow *shadow)
 #define MMB_SHARED_LISTS      (MMB_SHARED_CLASSES_MAX + 1) /* the last: large blocks */
 #define MMB_SHARED_LIST_LARGE MMB_SHARED_CLASSES_MAX
 
-/* Bits of `stops`. */
-#define MMB_SHARED_STOP_QUOTA 1u /* account.suspended */
-#define MMB_SHARED_STOP_VISIT 2u /* somebody else has been here; under the cache's lock */
+/* In a cache's `state`, beside the serial of its heap. */
+#define MMB_SHARED_STOP_QUOTA ((uint64_t)1) /* account.suspended */
+#define MMB_SHARED_STOP_VISIT ((uint64_t)2) /* somebody else has been here; under the lock */
+#define MMB_SHARED_STOPS      ((uint64_t)3)
 
 /* link, thread and is_idle are under heap->caches_lock, the account is the runner's and the
  * quota's, all else is under `lock`. */
 struct mmb_shared_cache {
+    uint64_t state; /* the heap's serial, and why the runner may not work */
     uint32_t busy;  /* the runner is in an operation */
-    uint32_t stops; /* why it may not be */
     uint32_t home;  /* of the records of its live blocks, but for the generation */
     uint32_t slot;
     struct mmb_account account; /* takes part while there is a runner */
@@ -87,7 +88,8 @@ struct mmb_shared_cache {
     uint32_t reserved;
     struct mmb_shared_word *bins[MMB_SHARED_CLASSES_MAX]; /* none: &mmb_shared_no_word */
     struct mmb_shared_word *no_bin;                       /* always none */
-    const void *runner; /* thread pointer; NULL: nobody works here without the lock */
+    const void *runner;             /* thread pointer; NULL: nobody works here without the lock */
+    struct mmb_shared_cache **here; /* the runner's mmb_shared_here, once it led here */
     struct mmb_lock lock;
     struct mmb_list link;
     struct mmb_shared_heap *heap;
@@ -104,7 +106,7 @@ extern struct mmb_shared_word mmb_shared_no_word;
 
 struct mmb_shared_heap {
     struct mmb_allocator base;
-    uint64_t serial; /* no two heaps have the same; more than MMB_SHARED_NOWHERE */
+    uint64_t serial; /* no two heaps have the same; a multiple of 4, not 0 */
     struct mmb_shared_segment *segment;
     struct mmb_chunk *chunk; /* the whole segment */
     struct mmb_list link;    /* in the list of heaps by id (shared_ids.c) */
@@ -147,28 +149,17 @@ struct mmb_shared_cache *mmb_shared_cache_for(struct mmb_shared_heap *heap, uint
 void mmb_shared_cache_lock(struct mmb_shared_cache *cache);
 void mmb_shared_cache_unlock(struct mmb_shared_cache *cache);
 
-/* The cache that the calling thread is the runner of and used last. */
-struct mmb_shared_here {
-    uint64_t serial; /* of its heap, or MMB_SHARED_NOWHERE */
-    uint64_t epoch;  /* when it was looked up; 0: never. Since another one the cache may be gone */
-    struct mmb_shared_cache *cache;
-};
-#define MMB_SHARED_NOWHERE 1u
-extern __thread struct mmb_shared_here mmb_shared_here
+/* The cache that the calling thread is the runner of and used last, or none. */
+extern __thread struct mmb_shared_cache *mmb_shared_here
     __attribute__((tls_model(MMB_TLS_MODEL), visibility("hidden")));
-/* Counts heaps that were closed; no thread was in a call to them meanwhile. */
-extern uint64_t mmb_shared_epoch __attribute__((visibility("hidden")));
-
-static inline void mmb_shared_be_nowhere(void)
-{
-    mmb_shared_here = (struct mmb_shared_here){MMB_SHARED_NOWHERE, 0, NULL};
-}
+/* Always stopped, and of no heap. */
+extern struct mmb_shared_cache mmb_shared_no_cache;
 
 static inline struct mmb_shared_cache *mmb_shared_cache_here(const struct mmb_shared_heap *heap)
 {
-    bool is_here = mmb_shared_here.serial == heap->serial &&
-                   mmb_shared_here.epoch == __atomic_load_n(&mmb_shared_epoch, __ATOMIC_RELAXED);
-    return is_here ? mmb_shared_here.cache : NULL;
+    struct mmb_shared_cache *cache = mmb_shared_here;
+    uint64_t state = __atomic_load_n(&cache->state, __ATOMIC_RELAXED);
+    return (state & ~MMB_SHARED_STOPS) == heap->serial ? cache : NULL;
 }
 
 /* ---- accounts (shared_account.c) ---- */

@@ -19,7 +19,7 @@ static struct mmb_shared_cache *cache_of(struct mmb_account *account)
 static void suspend(struct mmb_account *account)
 {
     __atomic_store_n(&account->suspended, true, __ATOMIC_RELAXED);
-    __atomic_fetch_or(&cache_of(account)->stops, MMB_SHARED_STOP_QUOTA, __ATOMIC_RELAXED);
+    __atomic_fetch_or(&cache_of(account)->state, MMB_SHARED_STOP_QUOTA, __ATOMIC_RELAXED);
 }
 
 /* An operation is some tens of instructions; its thread may have lost the processor in it. */
@@ -43,7 +43,7 @@ static void settle(struct mmb_account *account)
 
 static void resume(struct mmb_account *account)
 {
-    __atomic_fetch_and(&cache_of(account)->stops, ~MMB_SHARED_STOP_QUOTA, __ATOMIC_RELAXED);
+    __atomic_fetch_and(&cache_of(account)->state, ~MMB_SHARED_STOP_QUOTA, __ATOMIC_RELAXED);
     __atomic_store_n(&account->suspended, false, __ATOMIC_RELAXED);
 }
 

@@ -24,6 +24,7 @@ static struct mmb_shared_cache *new_cache(struct mmb_shared_heap *heap, uint32_t
         return NULL;
     mmb_lock_init(&cache->lock);
     cache->heap = heap;
+    cache->state = heap->serial;
     cache->slot = slot;
     cache->home = heap->base.slot * MMB_SLOT_BYTES + MMB_SHARED_CHARGED;
     cache->no_bin = &mmb_shared_no_word;
@@ -45,14 +46,22 @@ static void set_runner(struct mmb_shared_cache *cache, const void *thread)
 {
     mmb_lock_acquire(&cache->lock);
     cache->runner = thread;
-    __atomic_fetch_and(&cache->stops, ~MMB_SHARED_STOP_VISIT, __ATOMIC_RELAXED);
+    __atomic_fetch_and(&cache->state, ~MMB_SHARED_STOP_VISIT, __ATOMIC_RELAXED);
     mmb_lock_release(&cache->lock);
 }
 
 static void be_here(struct mmb_shared_cache *cache)
 {
-    uint64_t epoch = __atomic_load_n(&mmb_shared_epoch, __ATOMIC_RELAXED);
-    mmb_shared_here = (struct mmb_shared_here){cache->heap->serial, epoch, cache};
+    cache->here = &mmb_shared_here;
+    mmb_shared_here = cache;
+}
+
+/* Its runner's thread lives, and is in no call. */
+static void leave_here(struct mmb_shared_cache *cache)
+{
+    if (cache->here && *cache->here == cache)
+        *cache->here = &mmb_shared_no_cache;
+    cache->here = NULL;
 }
 
 /* The calling thread has just got the cache. */
@@ -71,8 +80,7 @@ static void retire(void *value)
 {
     struct mmb_shared_cache *cache = value;
     struct mmb_shared_heap *heap = cache->heap;
-    if (mmb_shared_cache_here(heap) == cache)
-        mmb_shared_be_nowhere();
+    leave_here(cache);
     mmb_shared_account_close(cache);
     set_runner(cache, NULL);
     mmb_lock_acquire(&heap->caches_lock);
@@ -100,8 +108,8 @@ void mmb_shared_caches_close(struct mmb_shared_heap *heap)
 {
     if (heap->per_thread)
         mmb_thread_key_drop(heap->key);
-    __atomic_fetch_add(&mmb_shared_epoch, 1, __ATOMIC_RELAXED);
     MMB_LIST_FOR_EACH_SAFE (node, next, &heap->caches) {
+        leave_here(cache_at(node));
         mmb_shared_account_close(cache_at(node));
         mmb_meta_free(cache_at(node), sizeof(struct mmb_shared_cache));
     }
@@ -187,7 +195,7 @@ static void find_slot(struct mmb_shared_cache *cache)
 /* Lock held by another thread than the runner. */
 static void stop_runner(struct mmb_shared_cache *cache)
 {
-    if (__atomic_fetch_or(&cache->stops, MMB_SHARED_STOP_VISIT, __ATOMIC_RELAXED) &
+    if (__atomic_fetch_or(&cache->state, MMB_SHARED_STOP_VISIT, __ATOMIC_RELAXED) &
         MMB_SHARED_STOP_VISIT)
         return;
     mmb_barrier_threads();
@@ -198,7 +206,7 @@ void mmb_shared_cache_lock(struct mmb_shared_cache *cache)
 {
     mmb_lock_acquire(&cache->lock);
     if (cache->runner == __builtin_thread_pointer())
-        __atomic_fetch_and(&cache->stops, ~MMB_SHARED_STOP_VISIT, __ATOMIC_RELAXED);
+        __atomic_fetch_and(&cache->state, ~MMB_SHARED_STOP_VISIT, __ATOMIC_RELAXED);
     else if (cache->runner)
         stop_runner(cache);
     if (__builtin_expect(cache->slot == MMB_SHARED_NO_SLOT, 0))

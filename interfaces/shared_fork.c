@@ -33,10 +33,11 @@ static void start_child(struct mmb_shared_heap *heap)
         cache->is_idle = cache->is_idle || cache->thread != 0;
         cache->thread = 0;
         cache->runner = NULL;
+        cache->here = NULL;
         cache->busy = 0;
         cache->last_word = &mmb_shared_no_word;
     }
-    mmb_shared_be_nowhere();
+    mmb_shared_here = &mmb_shared_no_cache;
     if (heap->per_thread)
         mmb_thread_key_set(heap->key, NULL);
 }

@@ -10,7 +10,7 @@
 #include "src/base/meta.h"
 #include "src/base/os.h"
 
-static atomic_uint_least64_t last_serial = MMB_SHARED_NOWHERE;
+static atomic_uint_least64_t last_serial;
 
 /* ---- life ---- */
 
@@ -19,7 +19,7 @@ mmbError mmb_shared_heap_open(const struct mmb_allocator_request *request,
 {
     struct mmb_shared_segment *segment = request->segment;
     heap->base = request->base;
-    heap->serial = atomic_fetch_add(&last_serial, 1) + 1;
+    heap->serial = atomic_fetch_add(&last_serial, 4) + 4;
     heap->segment = segment;
     mmb_lock_init(&heap->shadows_lock);
     mmbError error = mmb_shared_heap_register(heap);

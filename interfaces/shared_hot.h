@@ -88,35 +88,35 @@ static inline bool mmb_shared_hot_take(struct mmb_shared_cache *cache, struct mm
     if (__builtin_expect(mmb_shared_has_bit(marks, bit), 0))
         return false;
     mmbAllocation *record = word->records[bit];
-    uint32_t home = cache->home | (is_packed ? mmb_shared_word_bump_packed(word, bit)
-                                             : mmb_shared_word_bump(word, bit));
-    uint32_t state = (uint32_t)MMB_RECORD_SHARED << 24;
-    __atomic_store_n(&record->home, home, __ATOMIC_RELAXED);
-    __atomic_store_n(&record->word, state | (uint32_t)wish.n_bytes, __ATOMIC_RELAXED);
-    uint64_t allocated = __atomic_load_n(&bits[0], __ATOMIC_RELAXED);
-    __atomic_store_n(&bits[0], allocated | (uint64_t)1 << bit, __ATOMIC_RELEASE);
     MMB_OWNED_STORE(word->mask, mask & (mask - 1));
     MMB_OWNED_STORE(cache->last_word, word);
     MMB_OWNED_STORE(cache->last_bit, bit);
     *wish.out_record = record;
+    uint32_t state = (uint32_t)MMB_RECORD_SHARED << 24 | (uint32_t)wish.n_bytes;
+    uint32_t life =
+        is_packed ? mmb_shared_word_bump_packed(word, bit) : mmb_shared_word_bump(word, bit);
+    __atomic_store_n(&record->word, state, __ATOMIC_RELAXED);
+    __atomic_store_n(&record->home, cache->home | life, __ATOMIC_RELAXED);
+    uint64_t allocated = __atomic_load_n(&bits[0], __ATOMIC_RELAXED);
+    __atomic_store_n(&bits[0], allocated | (uint64_t)1 << bit, __ATOMIC_RELEASE);
     return true;
 }
 
 /* False: take the slow way. */
-static inline bool mmb_shared_hot_run(struct mmb_shared_cache *cache, uint32_t offset,
-                                      bool is_packed, struct mmb_hot_wish wish)
+static inline bool mmb_shared_hot_run(struct mmb_shared_cache *cache, uint64_t serial,
+                                      uint32_t offset, struct mmb_hot_wish wish)
 {
     bool taken = false;
     int64_t n_bytes = (int64_t)wish.n_bytes;
     mmb_shared_run_begin(cache);
-    if (__builtin_expect(MMB_OWNED_LOAD(cache->stops) == 0, 1) &&
+    if (__builtin_expect(MMB_OWNED_LOAD(cache->state) == serial, 1) &&
         __builtin_expect(MMB_OWNED_LOAD(cache->account.credit) - n_bytes >=
                              MMB_OWNED_LOAD(cache->account.low),
                          1)) {
         struct mmb_shared_word *word = mmb_shared_bin_at(cache, offset);
         uint64_t mask = MMB_OWNED_LOAD(word->mask);
-        taken = __builtin_expect(mask != 0, 1) &&
-                mmb_shared_hot_take(cache, word, mask, is_packed, wish);
+        taken =
+            __builtin_expect(mask != 0, 1) && mmb_shared_hot_take(cache, word, mask, false, wish);
         if (__builtin_expect(taken, 1)) {
             MMB_OWNED_ADD(cache->account.credit, -n_bytes);
             MMB_OWNED_ADD(cache->n_allocated, 1);
@@ -126,23 +126,22 @@ static inline bool mmb_shared_hot_run(struct mmb_shared_cache *cache, uint32_t o
     return taken;
 }
 
+/* Of the bin for a size that is not looked up. */
+static inline uint32_t mmb_shared_offset_for(const struct mmb_hot *hot, size_t n_bytes)
+{
+    return n_bytes <= hot->cached_bytes ? mmb_shared_bin_offset(mmb_shared_class_of(n_bytes))
+                                        : (uint32_t)offsetof(struct mmb_shared_cache, no_bin);
+}
+
 /* Blocks of 64 B and more; false: take a longer way. */
 static inline bool mmb_shared_hot_allocate(const struct mmb_hot *hot, size_t n_bytes,
                                            mmbAllocation **out_record)
 {
-    if (__builtin_expect(n_bytes > hot->cached_bytes, 0))
-        return false;
     uint32_t offset = __builtin_expect(n_bytes <= MMB_HOT_BYTES, 1)
                           ? hot->magazine[(n_bytes + 15) / 16]
-                          : mmb_shared_bin_offset(mmb_shared_class_of(n_bytes));
+                          : mmb_shared_offset_for(hot, n_bytes);
     const struct mmb_hot_wish wish = {n_bytes, out_record};
-    return mmb_shared_hot_run(mmb_shared_here.cache, offset, false, wish);
-}
-
-/* Does the calling thread run a cache of the heap that an interface is over? */
-static inline bool mmb_shared_is_here(const struct mmb_hot *hot)
-{
-    return mmb_shared_here.serial == hot->serial;
+    return mmb_shared_hot_run(mmb_shared_here, hot->serial, offset, wish);
 }
 
 /* ---- freeing ---- */
@@ -181,8 +180,8 @@ static inline bool mmb_shared_hot_put(struct mmb_shared_word *word, uint32_t bit
 {
     uint64_t *bits = word->bits, allocated = __atomic_load_n(&bits[0], __ATOMIC_RELAXED);
     uint64_t left = allocated & ~((uint64_t)1 << bit);
-    uint64_t live = allocated & ~__atomic_load_n(&bits[1], __ATOMIC_RELAXED);
-    if (__builtin_expect(!mmb_shared_has_bit(live, bit), 0) || mmb_shared_needs_lists(word, left))
+    if (__builtin_expect(mmb_shared_has_bit(__atomic_load_n(&bits[1], __ATOMIC_RELAXED), bit), 0) ||
+        mmb_shared_needs_lists(word, left))
         return false;
     mmb_debug_fill(record, MMB_FILL_FREED);
     mmb_record_mark_free(record);
@@ -198,7 +197,7 @@ static inline bool mmb_shared_hot_give(struct mmb_shared_cache *cache, struct mm
     uint32_t n_bytes = mmb_record_word(record) & MMB_RECORD_LOW;
     bool given = false;
     mmb_shared_run_begin(cache);
-    if (__builtin_expect(MMB_OWNED_LOAD(cache->stops) == 0, 1))
+    if (__builtin_expect(!(MMB_OWNED_LOAD(cache->state) & MMB_SHARED_STOPS), 1))
         given = mmb_shared_hot_put(word, bit, record);
     if (__builtin_expect(given, 1)) {
         MMB_OWNED_ADD(cache->account.credit, (int64_t)n_bytes);
@@ -208,24 +207,25 @@ static inline bool mmb_shared_hot_give(struct mmb_shared_cache *cache, struct mm
     return given;
 }
 
-/* The same for a block that was not the last one to be allocated (shared_quick.c). */
-bool mmb_shared_free_own(struct mmb_shared_cache *cache, mmbAllocation *record);
-
-/* For a SHARED record; false: take a longer way. The block that was allocated last is looked at
- * first: the way through a record's home object is one of loads that wait for each other. */
-static inline bool mmb_shared_hot_free(mmbAllocation *record)
+/* Was it the block of the record that the calling thread allocated last? The way through a record's
+ * home object is one of loads that wait for each other. */
+static inline bool mmb_shared_is_last(const mmbAllocation *record)
 {
-    if (__builtin_expect(mmb_shared_here.epoch != MMB_OWNED_LOAD(mmb_shared_epoch), 0))
-        return false;
-    struct mmb_shared_cache *cache = mmb_shared_here.cache;
-    struct mmb_shared_word *word = MMB_OWNED_LOAD(cache->last_word);
-    uint32_t bit = MMB_OWNED_LOAD(cache->last_bit);
-    if (word->records[bit] != record)
-        return mmb_shared_free_own(cache, record);
-    return mmb_shared_hot_give(cache, word, bit, record);
+    const struct mmb_shared_cache *cache = mmb_shared_here;
+    return MMB_OWNED_LOAD(cache->last_word)->records[MMB_OWNED_LOAD(cache->last_bit)] == record;
 }
 
-/* ---- longer ways ---- */
+static inline bool mmb_shared_free_last(mmbAllocation *record)
+{
+    struct mmb_shared_cache *cache = mmb_shared_here;
+    return mmb_shared_hot_give(cache, MMB_OWNED_LOAD(cache->last_word),
+                               MMB_OWNED_LOAD(cache->last_bit), record);
+}
+
+/* ---- longer ways (shared_quick.c) ---- */
+
+/* Any SHARED record's block, where no lock is needed for it. */
+bool mmb_shared_free_own(struct mmb_shared_cache *cache, mmbAllocation *record);
 
 /* Members of the table (shared_quick.c), where nothing unusual is to be done. The former's blocks
  * are the runner's, the latter's lie in spans that others own. */

@@ -3,13 +3,14 @@
  * because generations are packed or another word has to come into use, and frees for others, of
  * blocks in spans that another cache owns, here or in another process (shared.h).
  *
- * Owns mmb_shared_here and mmb_shared_epoch. Takes no lock but, for the metadata of handles, the
+ * Owns mmb_shared_here. Takes no lock but, for the metadata of handles, the
  * record pool's, in an operation of the runner: nobody who has that waits for a runner. */
 #include "interfaces/shared_hot.h"
 
-__thread struct mmb_shared_here mmb_shared_here
-    __attribute__((tls_model(MMB_TLS_MODEL))) = {MMB_SHARED_NOWHERE, 0, NULL};
-uint64_t mmb_shared_epoch = 1;
+struct mmb_shared_cache mmb_shared_no_cache = {.state = MMB_SHARED_STOPS,
+                                               .last_word = &mmb_shared_no_word};
+__thread struct mmb_shared_cache *mmb_shared_here __attribute__((tls_model(MMB_TLS_MODEL))) =
+    &mmb_shared_no_cache;
 
 /* ---- allocating ---- */
 
@@ -29,8 +30,8 @@ static bool fill_bin(struct mmb_shared_cache *cache, uint32_t class_index)
 static bool take(struct mmb_shared_cache *cache, uint32_t class_index, struct mmb_hot_wish wish)
 {
     int64_t credit = MMB_OWNED_LOAD(cache->account.credit) - (int64_t)wish.n_bytes;
-    if (MMB_OWNED_LOAD(cache->stops) || credit < MMB_OWNED_LOAD(cache->account.low) ||
-        !fill_bin(cache, class_index))
+    if (MMB_OWNED_LOAD(cache->state) & MMB_SHARED_STOPS ||
+        credit < MMB_OWNED_LOAD(cache->account.low) || !fill_bin(cache, class_index))
         return false;
     struct mmb_shared_word *word = cache->bins[class_index];
     bool is_packed = word->generation_bits != 8;
@@ -122,7 +123,8 @@ bool mmb_shared_free_own(struct mmb_shared_cache *cache, mmbAllocation *record)
         __atomic_load_n(&word->cache, __ATOMIC_RELAXED) != cache)
         return word && put_for_others(cache, word, bit, record);
     mmb_shared_run_begin(cache);
-    bool given = !MMB_OWNED_LOAD(cache->stops) && put(cache, word, bit, record);
+    bool given =
+        !(MMB_OWNED_LOAD(cache->state) & MMB_SHARED_STOPS) && put(cache, word, bit, record);
     if (given) {
         MMB_OWNED_ADD(cache->account.credit, n_bytes);
         MMB_OWNED_ADD(cache->n_freed, 1);

@@ -154,7 +154,7 @@ static __attribute__((noinline)) mmbError
 allocate_otherwise(size_t n_bytes, mmbMemInterface *interface, mmbAllocation **out_allocation)
 {
     struct mmb_stack *stack = interface->hot.stack;
-    if (!stack && mmb_shared_is_here(&interface->hot))
+    if (interface->hot.serial)
         return allocate_shared(n_bytes, interface, out_allocation);
     if (stack ? !mmb_stack_allocate_hot(stack, n_bytes, out_allocation)
               : !mmb_hot_allocate_large(&interface->hot, n_bytes, out_allocation))
@@ -385,10 +385,17 @@ static __attribute__((noinline)) mmbError free_by_strategy(mmbAllocation *alloca
     return free_slowly(allocation);
 }
 
+static __attribute__((noinline)) mmbError free_any_shared(mmbAllocation *allocation)
+{
+    return mmb_shared_free_own(mmb_shared_here, allocation) ? MMB_OK : free_by_strategy(allocation);
+}
+
 /* While a trace is written no thread has a way of its own in a shared heap. */
 static __attribute__((noinline)) mmbError free_shared(mmbAllocation *allocation)
 {
-    return mmb_shared_hot_free(allocation) ? MMB_OK : free_by_strategy(allocation);
+    if (!mmb_shared_is_last(allocation))
+        return free_any_shared(allocation);
+    return mmb_shared_free_last(allocation) ? MMB_OK : free_by_strategy(allocation);
 }
 
 static __attribute__((noinline)) mmbError free_missed(mmbAllocation *allocation)
