@@ -41,8 +41,8 @@ mmbError mmb_allocation_release(mmbAllocation *allocation, const char *function)
  * moved. Not for slices and wrapped objects. */
 mmbAllocation *mmb_allocation_block(mmbAllocation *allocation);
 
-/* Finds the handle (never a hidden record) whose bytes cover the address, and the interface that has
- * them. NULL when there is none. */
+/* Finds the handle (never a hidden record) whose bytes cover the address, and the interface that
+ * has them. NULL when there is none. */
 mmbAllocation *mmb_allocation_at(uintptr_t address, mmbMemInterface **out_interface);
 
 /* MMB_INVALID_ALLOCATION for slices and wrapped objects, MMB_BUSY for what is in use. */
