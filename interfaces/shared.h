@@ -7,10 +7,11 @@
  * handle is a free-standing record that stays with its block; it is valid while the block is live
  * and has the generation that the record was made for.
  *
- * The thread of a cache is its runner: it allocates and frees single blocks without the lock
- * (shared_quick.c), marked by `busy`. Whoever else has the lock stops it first: a bit in `state`, a
- * barrier of all threads, a wait for busy == 0. The quota stops it in the same way when it recalls
- * the credit. As in thread_cache.h, the runner's check of `state` comes after its mark. */
+ * The thread of a cache, of the scalable page's the first that comes, is its runner: it allocates
+ * and frees single blocks without the lock (shared_quick.c), marked by `busy`. Whoever else has the
+ * lock stops it first: a bit in `state`, a barrier of all threads, a wait for busy == 0. The quota
+ * stops it in the same way when it recalls the credit. As in thread_cache.h, the runner's check of
+ * `state` comes after its mark. */
 #ifndef MMB_INTERFACES_SHARED_H
 #define MMB_INTERFACES_SHARED_H
 #include <stdatomic.h>
@@ -90,6 +91,8 @@ struct mmb_shared_cache {
     struct mmb_shared_word *no_bin;                       /* always none */
     const void *runner;             /* thread pointer; NULL: nobody works here without the lock */
     struct mmb_shared_cache **here; /* the runner's mmb_shared_here, once it led here */
+    uint32_t alone;  /* how often in a row the runner had the lock since it was stopped */
+    uint32_t needed; /* as often as this it may go on */
     struct mmb_lock lock;
     struct mmb_list link;
     struct mmb_shared_heap *heap;
@@ -111,6 +114,7 @@ struct mmb_shared_heap {
     struct mmb_chunk *chunk; /* the whole segment */
     struct mmb_list link;    /* in the list of heaps by id (shared_ids.c) */
     bool per_thread;
+    bool has_key;
     bool is_hot; /* threads run their caches: the interface's hot part leads to them */
     void (*collect)(struct mmb_shared_heap *heap); /* what others freed, and empty memory */
     struct mmb_thread_key key;

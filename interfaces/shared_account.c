@@ -67,12 +67,17 @@ void mmb_shared_account_close(struct mmb_shared_cache *cache)
 
 /* ---- charging ---- */
 
+/* In an operation: may the credit be touched? */
+static bool is_running(const struct mmb_shared_cache *cache)
+{
+    return !__atomic_load_n(&cache->account.suspended, __ATOMIC_RELAXED);
+}
+
 static bool take(struct mmb_quota *quota, struct mmb_shared_cache *cache, int64_t n_bytes)
 {
     mmb_shared_run_begin(cache);
-    bool taken =
-        !cache->account.suspended && (mmb_account_take(&cache->account, n_bytes) ||
-                                      mmb_account_take_sole(quota, &cache->account, n_bytes));
+    bool taken = is_running(cache) && (mmb_account_take(&cache->account, n_bytes) ||
+                                       mmb_account_take_sole(quota, &cache->account, n_bytes));
     mmb_shared_run_end(cache);
     return taken;
 }
@@ -106,7 +111,7 @@ void mmb_shared_uncharge(struct mmb_shared_heap *heap, size_t n_bytes)
         return;
     }
     mmb_shared_run_begin(cache);
-    bool given = !cache->account.suspended;
+    bool given = is_running(cache);
     if (given)
         mmb_account_give(&cache->account, (int64_t)n_bytes);
     mmb_shared_run_end(cache);

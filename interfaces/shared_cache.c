@@ -11,6 +11,11 @@
 #include "src/base/error.h"
 #include "src/base/meta.h"
 
+/* A cache that all threads use costs a barrier whenever another one comes than its runner, so the
+ * runner must have been alone for as many calls as make up for that. */
+#define ALONE_FIRST 64u
+#define ALONE_LAST  4096u
+
 static struct mmb_shared_cache *cache_at(struct mmb_list *node)
 {
     return MMB_CONTAINER_OF(node, struct mmb_shared_cache, link);
@@ -45,7 +50,7 @@ static struct mmb_shared_cache *new_cache(struct mmb_shared_heap *heap, uint32_t
 static void set_runner(struct mmb_shared_cache *cache, const void *thread)
 {
     mmb_lock_acquire(&cache->lock);
-    cache->runner = thread;
+    __atomic_store_n(&cache->runner, thread, __ATOMIC_RELAXED);
     __atomic_fetch_and(&cache->state, ~MMB_SHARED_STOP_VISIT, __ATOMIC_RELAXED);
     mmb_lock_release(&cache->lock);
 }
@@ -64,10 +69,18 @@ static void leave_here(struct mmb_shared_cache *cache)
     cache->here = NULL;
 }
 
-/* The calling thread has just got the cache. */
+/* A thread that ends would leave mmb_shared_here behind. */
+static __thread bool is_ending;
+
+static bool can_run(const struct mmb_shared_heap *heap)
+{
+    return heap->is_hot && !is_ending && !mmb_thread_is_users() && mmb_barrier_open();
+}
+
+/* The calling thread has just got the cache, and the key leads to it. */
 static void start_runner(struct mmb_shared_cache *cache)
 {
-    if (!cache->heap->is_hot || mmb_thread_is_users() || !mmb_barrier_open())
+    if (!can_run(cache->heap))
         return;
     mmb_shared_account_close(cache); /* in a forked child: of a thread that is not here */
     mmb_shared_account_open(cache);
@@ -80,9 +93,12 @@ static void retire(void *value)
 {
     struct mmb_shared_cache *cache = value;
     struct mmb_shared_heap *heap = cache->heap;
+    is_ending = !mmb_thread_is_users();
     leave_here(cache);
     mmb_shared_account_close(cache);
     set_runner(cache, NULL);
+    if (cache == heap->main)
+        return;
     mmb_lock_acquire(&heap->caches_lock);
     cache->is_idle = true;
     cache->thread = 0;
@@ -98,7 +114,8 @@ mmbError mmb_shared_caches_open(struct mmb_shared_heap *heap)
     heap->main = new_cache(heap, heap->segment->slot);
     if (!heap->main)
         return mmb_fail(MMB_OUT_OF_MEMORY, "create_interface: no metadata for a shared heap");
-    if (!heap->per_thread || mmb_thread_key_make(&heap->key, retire))
+    heap->has_key = mmb_thread_key_make(&heap->key, retire);
+    if (!heap->per_thread || heap->has_key)
         return MMB_OK;
     mmb_meta_free(heap->main, sizeof *heap->main);
     return mmb_fail(MMB_OUT_OF_MEMORY, "create_interface: no key for thread caches is left");
@@ -106,7 +123,7 @@ mmbError mmb_shared_caches_open(struct mmb_shared_heap *heap)
 
 void mmb_shared_caches_close(struct mmb_shared_heap *heap)
 {
-    if (heap->per_thread)
+    if (heap->has_key)
         mmb_thread_key_drop(heap->key);
     MMB_LIST_FOR_EACH_SAFE (node, next, &heap->caches) {
         leave_here(cache_at(node));
@@ -164,10 +181,42 @@ static struct mmb_shared_cache *get_cache(struct mmb_shared_heap *heap)
     return cache;
 }
 
+/* Where all threads share a cache, one runs it. */
+static void run_main(struct mmb_shared_heap *heap)
+{
+    struct mmb_shared_cache *cache = heap->main;
+    const void *self = __builtin_thread_pointer(), *runner;
+    if (!heap->has_key || !can_run(heap))
+        return;
+    mmb_lock_acquire(&cache->lock);
+    runner = cache->runner;
+    if (!runner) {
+        __atomic_fetch_or(&cache->state, MMB_SHARED_STOP_VISIT, __ATOMIC_RELAXED);
+        __atomic_store_n(&cache->runner, self, __ATOMIC_RELAXED);
+    }
+    mmb_lock_release(&cache->lock);
+    if (runner)
+        return;
+    if (mmb_thread_key_set(heap->key, cache))
+        start_runner(cache);
+    else
+        set_runner(cache, NULL);
+}
+
+static struct mmb_shared_cache *shared_by_all(struct mmb_shared_heap *heap)
+{
+    const void *runner = __atomic_load_n(&heap->main->runner, __ATOMIC_RELAXED);
+    if (!runner)
+        run_main(heap);
+    else if (runner == __builtin_thread_pointer() && !mmb_shared_cache_here(heap))
+        be_here(heap->main);
+    return heap->main;
+}
+
 struct mmb_shared_cache *mmb_shared_cache_for(struct mmb_shared_heap *heap, uint64_t thread)
 {
     if (!heap->per_thread)
-        return heap->main;
+        return shared_by_all(heap);
     if (thread)
         return named(heap, thread);
     struct mmb_shared_cache *cache = mmb_shared_cache_here(heap);
@@ -195,18 +244,29 @@ static void find_slot(struct mmb_shared_cache *cache)
 /* Lock held by another thread than the runner. */
 static void stop_runner(struct mmb_shared_cache *cache)
 {
+    cache->alone = 0;
     if (__atomic_fetch_or(&cache->state, MMB_SHARED_STOP_VISIT, __ATOMIC_RELAXED) &
         MMB_SHARED_STOP_VISIT)
         return;
+    if (!cache->heap->per_thread && cache->needed < ALONE_LAST)
+        cache->needed = cache->needed ? cache->needed * 8 : ALONE_FIRST;
     mmb_barrier_threads();
     mmb_shared_cache_settle(cache);
+}
+
+/* Lock held by the runner. */
+static void go_on(struct mmb_shared_cache *cache)
+{
+    uint64_t state = __atomic_load_n(&cache->state, __ATOMIC_RELAXED);
+    if (state & MMB_SHARED_STOP_VISIT && cache->alone++ >= cache->needed)
+        __atomic_fetch_and(&cache->state, ~MMB_SHARED_STOP_VISIT, __ATOMIC_RELAXED);
 }
 
 void mmb_shared_cache_lock(struct mmb_shared_cache *cache)
 {
     mmb_lock_acquire(&cache->lock);
     if (cache->runner == __builtin_thread_pointer())
-        __atomic_fetch_and(&cache->state, ~MMB_SHARED_STOP_VISIT, __ATOMIC_RELAXED);
+        go_on(cache);
     else if (cache->runner)
         stop_runner(cache);
     if (__builtin_expect(cache->slot == MMB_SHARED_NO_SLOT, 0))

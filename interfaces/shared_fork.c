@@ -38,7 +38,7 @@ static void start_child(struct mmb_shared_heap *heap)
         cache->last_word = &mmb_shared_no_word;
     }
     mmb_shared_here = &mmb_shared_no_cache;
-    if (heap->per_thread)
+    if (heap->has_key)
         mmb_thread_key_set(heap->key, NULL);
 }
 

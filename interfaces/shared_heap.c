@@ -432,7 +432,9 @@ static void heap_fill_hot(struct mmb_allocator *allocator, struct mmb_hot *hot)
     .vacate = heap_vacate, .reclaim = heap_reclaim, .locate = heap_locate, .find = heap_find,      \
     .for_each = heap_for_each, .get_stats = heap_get_stats, .trim = heap_trim,                     \
     .fork_lock = mmb_shared_heap_fork_lock, .fork_unlock = mmb_shared_heap_fork_unlock,            \
-    .in_use = heap_in_use, .import = heap_import, .free_for = heap_free_for
+    .in_use = heap_in_use, .import = heap_import, .free_for = heap_free_for,                       \
+    .allocate_quickly = mmb_shared_allocate_quickly, .free_quickly = mmb_shared_free_quickly,      \
+    .fill_hot = heap_fill_hot
 
 const struct mmb_allocator_ops mmb_shared_page_ops = {
     .name = "shared scalable page",
@@ -444,9 +446,6 @@ const struct mmb_allocator_ops mmb_shared_thread_ops = {
     .name = "shared thread-local",
     .strategy = MMB_STRATEGY_THREAD_LOCAL,
     SHARED_HEAP_OPS,
-    .allocate_quickly = mmb_shared_allocate_quickly,
-    .free_quickly = mmb_shared_free_quickly,
-    .fill_hot = heap_fill_hot,
 };
 
 const struct mmb_allocator_ops *mmb_shared_strategy_ops(uint32_t strategy)

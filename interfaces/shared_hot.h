@@ -190,36 +190,26 @@ static inline bool mmb_shared_hot_put(struct mmb_shared_word *word, uint32_t bit
     return true;
 }
 
-/* The runner's free of a block; false: take the slow way. */
-static inline bool mmb_shared_hot_give(struct mmb_shared_cache *cache, struct mmb_shared_word *word,
-                                       uint32_t bit, mmbAllocation *record)
-{
-    uint32_t n_bytes = mmb_record_word(record) & MMB_RECORD_LOW;
-    bool given = false;
-    mmb_shared_run_begin(cache);
-    if (__builtin_expect(!(MMB_OWNED_LOAD(cache->state) & MMB_SHARED_STOPS), 1))
-        given = mmb_shared_hot_put(word, bit, record);
-    if (__builtin_expect(given, 1)) {
-        MMB_OWNED_ADD(cache->account.credit, (int64_t)n_bytes);
-        MMB_OWNED_ADD(cache->n_freed, 1);
-    }
-    mmb_shared_run_end(cache);
-    return given;
-}
-
-/* Was it the block of the record that the calling thread allocated last? The way through a record's
- * home object is one of loads that wait for each other. */
-static inline bool mmb_shared_is_last(const mmbAllocation *record)
-{
-    const struct mmb_shared_cache *cache = mmb_shared_here;
-    return MMB_OWNED_LOAD(cache->last_word)->records[MMB_OWNED_LOAD(cache->last_bit)] == record;
-}
-
+/* The runner's free of the block that it allocated last, whose word need not be found: the way
+ * through a record's home object is one of loads that wait for each other. False: it is another
+ * block, or take a longer way. */
 static inline bool mmb_shared_free_last(mmbAllocation *record)
 {
     struct mmb_shared_cache *cache = mmb_shared_here;
-    return mmb_shared_hot_give(cache, MMB_OWNED_LOAD(cache->last_word),
-                               MMB_OWNED_LOAD(cache->last_bit), record);
+    uint32_t n_bytes = mmb_record_word(record) & MMB_RECORD_LOW;
+    bool given = false;
+    mmb_shared_run_begin(cache);
+    if (__builtin_expect(!(MMB_OWNED_LOAD(cache->state) & MMB_SHARED_STOPS), 1)) {
+        struct mmb_shared_word *word = MMB_OWNED_LOAD(cache->last_word);
+        uint32_t bit = MMB_OWNED_LOAD(cache->last_bit);
+        given = word->records[bit] == record && mmb_shared_hot_put(word, bit, record);
+        if (given) {
+            MMB_OWNED_ADD(cache->account.credit, (int64_t)n_bytes);
+            MMB_OWNED_ADD(cache->n_freed, 1);
+        }
+    }
+    mmb_shared_run_end(cache);
+    return given;
 }
 
 /* ---- longer ways (shared_quick.c) ---- */

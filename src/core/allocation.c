@@ -393,9 +393,7 @@ static __attribute__((noinline)) mmbError free_any_shared(mmbAllocation *allocat
 /* While a trace is written no thread has a way of its own in a shared heap. */
 static __attribute__((noinline)) mmbError free_shared(mmbAllocation *allocation)
 {
-    if (!mmb_shared_is_last(allocation))
-        return free_any_shared(allocation);
-    return mmb_shared_free_last(allocation) ? MMB_OK : free_by_strategy(allocation);
+    return mmb_shared_free_last(allocation) ? MMB_OK : free_any_shared(allocation);
 }
 
 static __attribute__((noinline)) mmbError free_missed(mmbAllocation *allocation)
