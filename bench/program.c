@@ -60,9 +60,12 @@ static void add_count(struct program *program, size_t n)
     add(program, text);
 }
 
+/* The system's own, if there is one: what comes first in PATH may be a script that starts another,
+ * and would be measured with it. */
 static void prepare_python(struct program *program, size_t n)
 {
-    add(program, "python3");
+    static const char system_python[] = "/usr/bin/python3";
+    add(program, access(system_python, X_OK) == 0 ? system_python : "python3");
     add(program, "-c");
     add(program, script);
     add_count(program, n);
