@@ -35,14 +35,15 @@ static mmbError check_file(const char *path)
     return mmb_fail_errno(error, errno, "topology file \"%s\"", path);
 }
 
-/* hwloc would load every OpenCL driver there is, a compiler in each, to list devices that the
- * library asks OpenCL for itself where there is a GPU. That there is no such component is fine. */
-static void leave_out_opencl(hwloc_topology_t topology)
+/* The x86 component moves the calling thread to every processor in turn, to ask each for details
+ * that say nothing of memory; on a busy machine it waits for each. The OpenCL component would load
+ * every driver there is, a compiler in each, to list devices that the library asks OpenCL for
+ * itself where there is a GPU. That there is no such component is fine. */
+static void leave_out(hwloc_topology_t topology)
 {
+    hwloc_topology_set_components(topology, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "x86");
 #ifdef MMB_HAVE_OPENCL
     hwloc_topology_set_components(topology, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "opencl");
-#else
-    (void)topology;
 #endif
 }
 
@@ -79,7 +80,7 @@ static mmbError load(const char *path, bool is_host_only, hwloc_topology_t *out)
         return error;
     if (hwloc_topology_init(&topology) != 0)
         return load_failure(NULL, errno);
-    leave_out_opencl(topology);
+    leave_out(topology);
     /* set_xml first: what the file cannot be must not be blamed on the flags. */
     if ((path && hwloc_topology_set_xml(topology, path) != 0) ||
         !configure(topology, is_host_only) || hwloc_topology_load(topology) != 0) {
