@@ -40,18 +40,27 @@ static void wait_for_owner(struct mmb_biased *biased)
     }
 }
 
+/* `lock` held. An owner that is setting `quick` right now may set it after it was cleared, having
+ * seen himself as the owner; he could then enter once more, but in that way nobody sets it: the
+ * second time is the last. */
+static void end_bias(struct mmb_biased *biased)
+{
+    __atomic_store_n(&biased->owner, NULL, __ATOMIC_RELAXED);
+    do {
+        __atomic_store_n(&biased->quick, NULL, __ATOMIC_RELAXED);
+        mmb_barrier_threads();
+        wait_for_owner(biased);
+    } while (__atomic_load_n(&biased->quick, __ATOMIC_RELAXED));
+    if (biased->needed < IN_A_ROW_LAST)
+        biased->needed *= 8;
+}
+
 void mmb_biased_acquire_slowly(struct mmb_biased *biased)
 {
     mmb_lock_acquire(&biased->lock);
     const void *self = __builtin_thread_pointer();
-    if (biased->owner) {
-        __atomic_store_n(&biased->owner, NULL, __ATOMIC_RELAXED);
-        __atomic_store_n(&biased->quick, NULL, __ATOMIC_RELAXED);
-        mmb_barrier_threads();
-        wait_for_owner(biased);
-        if (biased->needed < IN_A_ROW_LAST)
-            biased->needed *= 8;
-    }
+    if (biased->owner)
+        end_bias(biased);
     biased->in_a_row = biased->last == self ? biased->in_a_row + 1 : 0;
     biased->last = self;
     __atomic_store_n(&biased->slow, 1, __ATOMIC_RELAXED);
@@ -60,7 +69,8 @@ void mmb_biased_acquire_slowly(struct mmb_biased *biased)
 void mmb_biased_set_quick(struct mmb_biased *biased, bool may_enter)
 {
     biased->no_quick = !may_enter;
-    __atomic_store_n(&biased->quick, may_enter ? biased->owner : NULL, __ATOMIC_RELAXED);
+    const void *owner = __atomic_load_n(&biased->owner, __ATOMIC_RELAXED); /* may be ended */
+    __atomic_store_n(&biased->quick, may_enter ? owner : NULL, __ATOMIC_RELAXED);
 }
 
 static void appoint(struct mmb_biased *biased)
@@ -70,6 +80,8 @@ static void appoint(struct mmb_biased *biased)
         biased->candidate = biased->last;
     if (biased->candidate != biased->last)
         return;
+    /* After a fork the candidate may be another thread, and the former one's last mark still up. */
+    __atomic_store_n(&biased->busy, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&biased->owner, biased->candidate, __ATOMIC_RELAXED);
     mmb_biased_set_quick(biased, !biased->no_quick);
 }

@@ -9,7 +9,8 @@
  * successor's mark.
  *
  * Owner:   busy = 1; still the owner? then it is held; release: busy = 0.
- * Other:   acquire the ordinary lock; owner = none; barrier; wait for busy == 0; slow = 1.
+ * Other:   acquire the ordinary lock; owner = quick = none; barrier; wait for busy == 0; again, if
+ *          quick was set meanwhile; slow = 1.
  * The owner's check comes after his mark. Either the mark was visible before the barrier, and the
  * other waits, or the check comes after it and fails. `slow` tells the holder how to release: it is
  * set only while no owner holds the lock, so neither kind of holder can see the other's.

@@ -142,7 +142,50 @@ static void test_biased_excludes_each_way(void)
     CU_ASSERT_EQUAL(counter, 6 * STEPS);
 }
 
+/* ---- an owner that says who may enter while his time ends ---- */
+
+#define ENDINGS 2000
+
+static pthread_barrier_t met;
+static _Atomic bool is_ended;
+static size_t n_left_open;
+
+static void *allow_until_ended(void *unused)
+{
+    for (int i = 0; i < ENDINGS; i++) {
+        use_for_long();
+        pthread_barrier_wait(&met);
+        while (!is_ended)
+            allow(true);
+        pthread_barrier_wait(&met);
+        pthread_barrier_wait(&met);
+    }
+    return unused;
+}
+
+static void test_biased_end_closes_the_owners_way(void)
+{
+    pthread_t thread;
+    n_left_open = 0;
+    pthread_barrier_init(&met, NULL, 2);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, allow_until_ended, NULL), 0);
+    for (int i = 0; i < ENDINGS; i++) {
+        pthread_barrier_wait(&met);
+        mmb_biased_acquire(&lock);
+        n_left_open += __atomic_load_n(&lock.quick, __ATOMIC_RELAXED) != NULL;
+        is_ended = true;
+        mmb_biased_release(&lock);
+        pthread_barrier_wait(&met);
+        set_up(); /* so that the next owner need not be one for longer */
+        is_ended = false;
+        pthread_barrier_wait(&met);
+    }
+    pthread_join(thread, NULL);
+    pthread_barrier_destroy(&met);
+    CU_ASSERT_EQUAL(n_left_open, 0);
+}
+
 MMB_SUITE_WITH("base/biased", set_up, tear_down, T(test_biased_owner_enters_while_allowed),
                T(test_biased_allowed_before_there_is_an_owner),
                T(test_biased_another_thread_ends_it), T(test_biased_without_barrier_has_no_owner),
-               T(test_biased_excludes_each_way))
+               T(test_biased_excludes_each_way), T(test_biased_end_closes_the_owners_way))
