@@ -49,6 +49,9 @@ mmbError mmb_locked_account_charge(struct mmb_locked_account *account, size_t n_
 {
     mmb_biased_acquire(account->lock);
     bool taken = mmb_locked_account_take(account, n_bytes);
+    int64_t used = mmb_account_used(&account->base);
+    if (taken && used > account->base.peak)
+        __atomic_store_n(&account->base.peak, used, __ATOMIC_RELAXED);
     mmb_locked_account_release(account);
     if (taken)
         return MMB_OK;

@@ -30,7 +30,7 @@ struct mmb_thread_allocator {
     size_t batch_bytes;
     uint64_t n_allocated; /* by threads without a cache, by caches that ended, without a magazine */
     size_t n_vacated;     /* small blocks that idle because their handle moved away */
-    size_t peak_bytes;    /* the highest seen when somebody asked */
+    size_t peak_bytes;    /* the highest seen when somebody asked or a cache ended */
     int64_t moved_bytes;  /* live here but charged where they came from, less the reverse; atomic */
     uint32_t slot_base;   /* 0: without magazines, as beyond the slots that have them */
     size_t cached_bytes;  /* the largest block that magazines hold; 0: none */
@@ -59,12 +59,16 @@ struct mmb_caches_sum {
 };
 void mmb_caches_sum(struct mmb_thread_allocator *allocator, struct mmb_caches_sum *out_sum);
 
+/* Heap lock held: raises peak_bytes to what the accounts, caches' and the allocator's, had. */
+void mmb_thread_keep_peak(struct mmb_thread_allocator *allocator, const struct mmb_caches_sum *sum);
+
 /* Heap lock held: a block was allocated without a cache. Nobody else can tell how much that makes,
- * since the account's own peak is told in steps where threads share it. */
+ * since the quota is told in steps where threads share it; but while the account is suspended it
+ * sees every charge, and only it can tell what is used. */
 static inline void mmb_thread_count_shared(struct mmb_thread_allocator *allocator)
 {
     allocator->n_allocated++;
-    if (!allocator->is_single)
+    if (!allocator->is_single || allocator->account.base.suspended)
         return;
     int64_t live = mmb_account_used(&allocator->account.base) +
                    __atomic_load_n(&allocator->moved_bytes, __ATOMIC_RELAXED);

@@ -142,14 +142,31 @@ void mmb_caches_flush(struct mmb_thread_allocator *allocator)
 
 /* ---- the end of a cache: caches.mutex held, the owner takes no part any more ---- */
 
+static void add_peak(struct mmb_caches_sum *sum, const struct mmb_thread_cache *cache)
+{
+    int64_t peak = __atomic_load_n(&cache->account.peak, __ATOMIC_RELAXED);
+    sum->peak += peak;
+    sum->highest = peak > sum->highest ? peak : sum->highest;
+}
+
+/* A cache that ends takes its part of what all used at most along. */
+static void keep_peak(struct mmb_thread_allocator *allocator)
+{
+    struct mmb_caches_sum sum = {0, 0, 0, 0, 0};
+    MMB_LIST_FOR_EACH (node, &allocator->caches)
+        add_peak(&sum, MMB_CONTAINER_OF(node, struct mmb_thread_cache, link));
+    mmb_biased_acquire(&allocator->heap.lock);
+    mmb_thread_keep_peak(allocator, &sum);
+    mmb_biased_release(&allocator->heap.lock);
+}
+
 static void end_cache(struct mmb_thread_cache *cache)
 {
     struct mmb_thread_allocator *allocator = cache->allocator;
+    keep_peak(allocator);
     mmb_account_detach(allocator->base.quota, &cache->account, &allocator->account.base);
     mmb_biased_acquire(&allocator->heap.lock);
     allocator->n_allocated += cache->n_allocated;
-    if (allocator->is_single && cache->account.peak > (int64_t)allocator->peak_bytes)
-        allocator->peak_bytes = (size_t)cache->account.peak;
     if (allocator->holder == cache)
         __atomic_store_n(&allocator->holder, NULL, __ATOMIC_RELAXED);
     mmb_biased_release(&allocator->heap.lock);
@@ -350,9 +367,7 @@ void mmb_caches_sum(struct mmb_thread_allocator *allocator, struct mmb_caches_su
     MMB_LIST_FOR_EACH (node, &allocator->caches) {
         struct mmb_thread_cache *cache = MMB_CONTAINER_OF(node, struct mmb_thread_cache, link);
         out_sum->used += mmb_account_used(&cache->account);
-        int64_t peak = __atomic_load_n(&cache->account.peak, __ATOMIC_RELAXED);
-        out_sum->peak += peak;
-        out_sum->highest = peak > out_sum->highest ? peak : out_sum->highest;
+        add_peak(out_sum, cache);
         out_sum->n_allocated += __atomic_load_n(&cache->n_allocated, __ATOMIC_RELAXED);
         for (uint32_t c = 0; c < MMB_CLASSES; c++) {
             struct mmb_magazine *magazine = mmb_cache_magazine(cache, c);

@@ -44,10 +44,21 @@ static size_t stored(struct mmb_thread_allocator *self)
 static size_t highest_used(const struct mmb_thread_allocator *self,
                            const struct mmb_caches_sum *sum)
 {
-    int64_t shared = self->account.base.peak;
+    int64_t shared = __atomic_load_n(&self->account.base.peak, __ATOMIC_RELAXED);
     if (!self->is_single)
         return (size_t)(sum->peak + shared);
     return (size_t)(sum->highest > shared ? sum->highest : shared);
+}
+
+/* Threads need not have had their highest at one time; but together they never had more than the
+ * space. */
+void mmb_thread_keep_peak(struct mmb_thread_allocator *self, const struct mmb_caches_sum *sum)
+{
+    size_t peak = highest_used(self, sum), most = mmb_quota_peak(self->base.quota);
+    if (peak > most)
+        peak = most;
+    if (peak > self->peak_bytes)
+        self->peak_bytes = peak;
 }
 
 void mmb_thread_get_stats(struct mmb_allocator *allocator, struct mmb_allocator_stats *out_stats)
@@ -63,11 +74,9 @@ void mmb_thread_get_stats(struct mmb_allocator *allocator, struct mmb_allocator_
     out_stats->live_count = self->heap.n_out > idle ? self->heap.n_out - idle : 0;
     out_stats->total_allocations = self->n_allocated + sum.n_allocated;
     out_stats->total_frees = out_stats->total_allocations - out_stats->live_count;
-    size_t peak = highest_used(self, &sum);
-    if (out_stats->live_bytes > peak)
-        peak = out_stats->live_bytes;
-    if (peak > self->peak_bytes)
-        self->peak_bytes = peak;
+    mmb_thread_keep_peak(self, &sum);
+    if (out_stats->live_bytes > self->peak_bytes)
+        self->peak_bytes = out_stats->live_bytes;
     out_stats->peak_bytes = self->peak_bytes;
     mmb_biased_release(&self->heap.lock);
 }

@@ -77,6 +77,14 @@ static void set_mark(struct mmb_account *account, int64_t mark)
     __atomic_store_n(&account->low, low > 0 ? low : 0, __ATOMIC_RELAXED);
 }
 
+/* The same for an account that may reach a mark it never had: of a thread's own one nobody else
+ * tells how much it used; those that a lock guards count for themselves from here on. */
+static void set_mark_untold(struct mmb_account *account, int64_t mark)
+{
+    set_mark(account, mark);
+    raise_peak(account, account->is_shared ? mmb_account_used(account) : mark);
+}
+
 /* Makes an account's mark what is used, which holds still where this thread alone touches it. A
  * shared one is suspended for that: another thread may be about to be the second. */
 static bool lower_mark(struct mmb_account *account)
@@ -117,11 +125,10 @@ static void tell_peak(struct mmb_quota *quota, struct mmb_account *account)
     }
     if (!account)
         return;
-    raise_peak(account, used);
     int64_t slack = peak > sum ? peak - sum : 0;
     /* Alone, the account's own peak is told as exactly as the quota's. */
     int64_t mark = used + slack;
-    set_mark(account, !many && mark > account->peak ? account->peak : mark);
+    set_mark_untold(account, !many && mark > account->peak ? account->peak : mark);
 }
 
 /* No account is alone any more. Its owner may be raising the peak by itself right now. */
@@ -305,6 +312,7 @@ mmbError mmb_account_charge(struct mmb_quota *quota, struct mmb_account *account
     bool may_run = !quota->tight && account->ops->resume;
     if (may_run && need > 0)
         grant(quota, account, spare(quota));
+    raise_peak(account, mmb_account_used(account));
     if (mmb_account_used(account) > account->mark)
         tell_peak(quota, account);
     else
@@ -348,14 +356,15 @@ void mmb_account_attach(struct mmb_quota *quota, struct mmb_account *account)
     mmb_lock_release(&quota->lock);
 }
 
-/* What is used in an account that takes no part any more. A heir that was not listed is suspended:
- * nobody runs on it. */
+/* What is used in an account that takes no part any more. Nobody may run on the heir: its peak
+ * changes. */
 static void pass_on(struct mmb_quota *quota, struct mmb_account *account, struct mmb_account *heir)
 {
     if (heir && account->granted) {
         list(quota, heir);
+        suspend_own(heir);
         set_granted(heir, heir->granted + account->granted);
-        set_mark(heir, heir->mark + account->mark);
+        set_mark_untold(heir, heir->mark + account->mark);
     } else {
         quota->direct += account->granted;
     }

@@ -45,7 +45,7 @@ struct mmb_account {
     int64_t low;
     int64_t granted; /* negative where more was freed here than allocated */
     int64_t mark;    /* of granted - credit */
-    int64_t peak;    /* highest granted - credit that was told */
+    int64_t peak;    /* granted - credit was never more; of a lock's: whenever the quota saw it */
     const struct mmb_account_ops *ops;
     struct mmb_list link;
     const void *thread; /* the only one that touched it, or MMB_THREAD_NONE, _MANY */
