@@ -90,7 +90,7 @@ struct mmb_shared_cache {
     struct mmb_shared_word *bins[MMB_SHARED_CLASSES_MAX]; /* none: &mmb_shared_no_word */
     struct mmb_shared_word *no_bin;                       /* always none */
     const void *runner;             /* thread pointer; NULL: nobody works here without the lock */
-    struct mmb_shared_cache **here; /* the runner's mmb_shared_here, once it led here */
+    struct mmb_shared_cache **here; /* mmb_shared_here of the thread that the key leads here */
     uint32_t alone;  /* how often in a row the runner had the lock since it was stopped */
     uint32_t needed; /* as often as this it may go on */
     struct mmb_lock lock;
@@ -102,6 +102,7 @@ struct mmb_shared_cache {
     size_t owed;     /* bytes that others freed; uncharged when the lock is released */
     struct mmb_list open[MMB_SHARED_LISTS];   /* spans with OPEN words */
     struct mmb_list closed[MMB_SHARED_LISTS]; /* all others */
+    struct mmb_shared_cache *next_left;       /* once the heap is gone */
 };
 
 /* Nothing is free in it, and nothing ever writes it. */
@@ -161,7 +162,7 @@ extern struct mmb_shared_cache mmb_shared_no_cache;
 
 static inline struct mmb_shared_cache *mmb_shared_cache_here(const struct mmb_shared_heap *heap)
 {
-    struct mmb_shared_cache *cache = mmb_shared_here;
+    struct mmb_shared_cache *cache = MMB_OWNED_LOAD(mmb_shared_here);
     uint64_t state = __atomic_load_n(&cache->state, __ATOMIC_RELAXED);
     return (state & ~MMB_SHARED_STOPS) == heap->serial ? cache : NULL;
 }

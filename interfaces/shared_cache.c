@@ -5,7 +5,9 @@
  * cache's lock. A thread's cache outlives it and serves the next new thread, so 5,000 threads in a
  * row need one slot. A thread for whom no slot is left shares the process's own, which nobody runs;
  * nor do user-level threads run any, several of which are one thread to the processor. The quota's
- * lock comes before all of these: accounts are opened and closed while none is held. */
+ * lock comes before all of these: accounts are opened and closed while none is held. Before that
+ * comes the lock under which caches end (thread_cache.h): a thread may end while a heap is closed
+ * that it has used. */
 #include "interfaces/shared.h"
 #include "src/base/barrier.h"
 #include "src/base/error.h"
@@ -55,18 +57,42 @@ static void set_runner(struct mmb_shared_cache *cache, const void *thread)
     mmb_lock_release(&cache->lock);
 }
 
-static void be_here(struct mmb_shared_cache *cache)
+/* Caches of heaps that are gone, whose thread may still come to them: in a call for another heap it
+ * marks itself busy in the one that it used last before it sees whose that is, and when it ends it
+ * may be on its way to retire(). It frees them when it gets another one or has retired. */
+static _Atomic(struct mmb_shared_cache *) left_behind;
+
+static void leave_behind(struct mmb_shared_cache *cache)
 {
-    cache->here = &mmb_shared_here;
-    mmb_shared_here = cache;
+    cache->next_left = atomic_load(&left_behind);
+    while (!atomic_compare_exchange_weak(&left_behind, &cache->next_left, cache))
+        continue;
 }
 
-/* Its runner's thread lives, and is in no call. */
+static void free_left_behind(void)
+{
+    struct mmb_shared_cache *next, *cache = atomic_exchange(&left_behind, NULL);
+    for (; cache; cache = next) {
+        next = cache->next_left;
+        if (cache->here == &mmb_shared_here)
+            mmb_meta_free(cache, sizeof *cache);
+        else
+            leave_behind(cache);
+    }
+}
+
+static void be_here(struct mmb_shared_cache *cache)
+{
+    __atomic_store_n(&mmb_shared_here, cache, __ATOMIC_RELEASE);
+}
+
+/* Its thread is in no call for its heap. */
 static void leave_here(struct mmb_shared_cache *cache)
 {
-    if (cache->here && *cache->here == cache)
-        *cache->here = &mmb_shared_no_cache;
-    cache->here = NULL;
+    struct mmb_shared_cache *now = cache;
+    if (cache->here)
+        __atomic_compare_exchange_n(cache->here, &now, &mmb_shared_no_cache, false,
+                                    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
 /* A thread that ends would leave mmb_shared_here behind. */
@@ -88,13 +114,11 @@ static void start_runner(struct mmb_shared_cache *cache)
     be_here(cache);
 }
 
-/* The destructor of the key: runs in the thread that ends. */
-static void retire(void *value)
+static void end_runner(struct mmb_shared_cache *cache)
 {
-    struct mmb_shared_cache *cache = value;
     struct mmb_shared_heap *heap = cache->heap;
-    is_ending = !mmb_thread_is_users();
     leave_here(cache);
+    cache->here = NULL;
     mmb_shared_account_close(cache);
     set_runner(cache, NULL);
     if (cache == heap->main)
@@ -103,6 +127,18 @@ static void retire(void *value)
     cache->is_idle = true;
     cache->thread = 0;
     mmb_lock_release(&heap->caches_lock);
+}
+
+/* The destructor of the key: runs in the thread that ends, perhaps while the heap is closed. */
+static void retire(void *value)
+{
+    struct mmb_shared_cache *cache = value;
+    is_ending = !mmb_thread_is_users();
+    mmb_caches_lock();
+    if (cache->heap)
+        end_runner(cache);
+    mmb_caches_unlock();
+    free_left_behind();
 }
 
 /* ---- all of them ---- */
@@ -121,15 +157,30 @@ mmbError mmb_shared_caches_open(struct mmb_shared_heap *heap)
     return mmb_fail(MMB_OUT_OF_MEMORY, "create_interface: no key for thread caches is left");
 }
 
+static void end_cache(struct mmb_shared_cache *cache)
+{
+    mmb_shared_account_close(cache);
+    cache->heap = NULL;
+    if (cache->here && cache->here != &mmb_shared_here)
+        leave_behind(cache);
+    else
+        mmb_meta_free(cache, sizeof *cache);
+}
+
+/* Threads that end while their key is there wait in retire(), so that their mmb_shared_here is
+ * still there too; once it is dropped nobody comes to retire() any more. */
 void mmb_shared_caches_close(struct mmb_shared_heap *heap)
 {
+    mmb_caches_lock();
+    MMB_LIST_FOR_EACH (node, &heap->caches)
+        leave_here(cache_at(node));
+    mmb_caches_unlock();
     if (heap->has_key)
         mmb_thread_key_drop(heap->key);
-    MMB_LIST_FOR_EACH_SAFE (node, next, &heap->caches) {
-        leave_here(cache_at(node));
-        mmb_shared_account_close(cache_at(node));
-        mmb_meta_free(cache_at(node), sizeof(struct mmb_shared_cache));
-    }
+    mmb_caches_lock();
+    MMB_LIST_FOR_EACH_SAFE (node, next, &heap->caches)
+        end_cache(cache_at(node));
+    mmb_caches_unlock();
 }
 
 /* caches_lock held. */
@@ -172,11 +223,21 @@ static struct mmb_shared_cache *named(struct mmb_shared_heap *heap, uint64_t thr
     return cache;
 }
 
-/* The calling thread's, which it has not got yet. */
+/* The key is to lead the calling thread to the cache, and to retire() when the thread ends. */
+static bool set_key(struct mmb_shared_heap *heap, struct mmb_shared_cache *cache)
+{
+    free_left_behind();
+    if (!mmb_thread_key_set(heap->key, cache))
+        return false;
+    cache->here = mmb_thread_is_users() ? NULL : &mmb_shared_here;
+    return true;
+}
+
+/* The calling thread's, which it has not got yet. Who is past the end of his caches gets none. */
 static struct mmb_shared_cache *get_cache(struct mmb_shared_heap *heap)
 {
-    struct mmb_shared_cache *cache = named(heap, mmb_thread_id());
-    if (cache != heap->main && mmb_thread_key_set(heap->key, cache))
+    struct mmb_shared_cache *cache = is_ending ? heap->main : named(heap, mmb_thread_id());
+    if (cache != heap->main && set_key(heap, cache))
         start_runner(cache);
     return cache;
 }
@@ -197,7 +258,7 @@ static void run_main(struct mmb_shared_heap *heap)
     mmb_lock_release(&cache->lock);
     if (runner)
         return;
-    if (mmb_thread_key_set(heap->key, cache))
+    if (set_key(heap, cache))
         start_runner(cache);
     else
         set_runner(cache, NULL);

@@ -141,7 +141,7 @@ static inline bool mmb_shared_hot_allocate(const struct mmb_hot *hot, size_t n_b
                           ? hot->magazine[(n_bytes + 15) / 16]
                           : mmb_shared_offset_for(hot, n_bytes);
     const struct mmb_hot_wish wish = {n_bytes, out_record};
-    return mmb_shared_hot_run(mmb_shared_here, hot->serial, offset, wish);
+    return mmb_shared_hot_run(MMB_OWNED_LOAD(mmb_shared_here), hot->serial, offset, wish);
 }
 
 /* ---- freeing ---- */
@@ -195,7 +195,7 @@ static inline bool mmb_shared_hot_put(struct mmb_shared_word *word, uint32_t bit
  * block, or take a longer way. */
 static inline bool mmb_shared_free_last(mmbAllocation *record)
 {
-    struct mmb_shared_cache *cache = mmb_shared_here;
+    struct mmb_shared_cache *cache = MMB_OWNED_LOAD(mmb_shared_here);
     uint32_t n_bytes = mmb_record_word(record) & MMB_RECORD_LOW;
     bool given = false;
     mmb_shared_run_begin(cache);

@@ -203,7 +203,9 @@ static mmbAllocation *visible(mmbAllocation *record)
     return is_hidden ? view.parent : record;
 }
 
-/* shadows_lock held; the block was live a moment ago. */
+/* shadows_lock held; the block was live a moment ago. Where a cache here owns it, its record is the
+ * owner's, who may be ending it or making it anew right now: it is only looked at, and where it
+ * does not fit, the block is not the one that was live. */
 static mmbError import_into(struct mmb_shared_heap *heap, struct mmb_shadow *shadow, uint32_t index,
                             mmbAllocation **out)
 {
@@ -211,12 +213,11 @@ static mmbError import_into(struct mmb_shared_heap *heap, struct mmb_shadow *sha
     uint32_t bit = index % MMB_SHARED_WORD_BLOCKS;
     uint8_t generation = (uint8_t)mmb_shared_word_generation(word, bit);
     mmbAllocation *record = record_of(shadow, index);
-    if (record && mmb_record_is_live(record) && generation_of(record) == generation) {
-        *out = record;
+    *out = record;
+    if (record && mmb_record_is_live(record) && generation_of(record) == generation)
         return MMB_OK;
-    }
-    if (shadow->cache && record && mmb_record_is_live(record))
-        return MMB_CORRUPT; /* only this process gives it generations */
+    if (shadow->cache)
+        return MMB_INVALID_ALLOCATION;
     record = fresh_record(heap, word, bit);
     if (!record)
         return MMB_OUT_OF_MEMORY;

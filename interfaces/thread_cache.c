@@ -381,12 +381,12 @@ void mmb_caches_sum(struct mmb_thread_allocator *allocator, struct mmb_caches_su
 
 /* ---- fork ---- */
 
-void mmb_caches_fork_prepare(void)
+void mmb_caches_lock(void)
 {
     mmb_mutex_lock(&caches.mutex);
 }
 
-void mmb_caches_fork_parent(void)
+void mmb_caches_unlock(void)
 {
     mmb_mutex_unlock(&caches.mutex);
 }

@@ -109,9 +109,11 @@ mmbError mmb_caches_open(void);
 /* Makes room for a class: false when there is no metadata. The owner, not in an operation. */
 bool mmb_magazine_open(struct mmb_thread_cache *cache, uint32_t class_index);
 
-/* Around fork. The child keeps the forking thread's caches only and gives the others' back. */
-void mmb_caches_fork_prepare(void);
-void mmb_caches_fork_parent(void);
+/* The lock under which caches end, with their thread or with their allocator, those of shared heaps
+ * too; before all quotas. Fork takes it; the child, which unlocks it by the last of these, keeps
+ * the forking thread's caches only and gives the others' back. */
+void mmb_caches_lock(void);
+void mmb_caches_unlock(void);
 void mmb_caches_fork_child(void);
 
 #endif

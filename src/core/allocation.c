@@ -387,7 +387,9 @@ static __attribute__((noinline)) mmbError free_by_strategy(mmbAllocation *alloca
 
 static __attribute__((noinline)) mmbError free_any_shared(mmbAllocation *allocation)
 {
-    return mmb_shared_free_own(mmb_shared_here, allocation) ? MMB_OK : free_by_strategy(allocation);
+    return mmb_shared_free_own(MMB_OWNED_LOAD(mmb_shared_here), allocation)
+               ? MMB_OK
+               : free_by_strategy(allocation);
 }
 
 /* While a trace is written no thread has a way of its own in a shared heap. */

@@ -64,7 +64,7 @@ static void unlock_backend(struct mmb_allocator *allocator)
 static void prepare(void)
 {
     mmb_registry_lock();
-    mmb_caches_fork_prepare();
+    mmb_caches_lock();
     mmb_allocators_visit(stop_quota);
     mmb_allocators_visit(lock_allocator);
     mmb_allocators_visit(lock_backend);
@@ -99,7 +99,7 @@ static void parent(void)
     mmb_address_map_fork_parent(&mmb_wrapped_map);
     mmb_address_map_fork_parent(&mmb_chunk_map);
     release();
-    mmb_caches_fork_parent();
+    mmb_caches_unlock();
     mmb_registry_unlock();
 }
 
