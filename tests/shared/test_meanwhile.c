@@ -4,9 +4,14 @@
  * that has used it ends, or works in another one. MMB_TEST_ROUNDS sets how often. */
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include "interfaces/shared.h"
 #include "src/base/meta.h"
 #include "src/core/ticket.h"
@@ -96,6 +101,54 @@ static void test_meanwhile_records_are_the_owners(void)
     CU_ASSERT_PTR_EQUAL(found, block);
     CU_ASSERT_EQUAL(mmb_free(block), MMB_OK);
     CU_ASSERT_EQUAL(control_used(space), 0);
+    close_heap();
+}
+
+/* ---- found again ---- */
+
+/* Finds, uses and frees the block that the pointer in the pipe names, until there is none. */
+static int free_what_comes(int from, int to)
+{
+    mmbSharedPtr next;
+    mmbAllocation *found = NULL, *own = NULL;
+    if (mmb_allocate(100, heap, &own) != MMB_OK || mmb_free(own) != MMB_OK)
+        return 1; /* the thread has a way of its own after that */
+    while (read(from, &next, sizeof next) == (ssize_t)sizeof next) {
+        bool right = mmb_allocation_from_shared(next, &found) == MMB_OK &&
+                     mmb_allocation_size(found) >= 100 && mmb_free(found) == MMB_OK &&
+                     mmb_free(found) == MMB_INVALID_ALLOCATION;
+        if (!right || write(to, &right, sizeof right) != (ssize_t)sizeof right)
+            return 1;
+    }
+    return 0;
+}
+
+/* Each time in the same place, so that the other process has a record for it. */
+static void test_meanwhile_blocks_are_found_again(void)
+{
+    int there[2], back[2], status = -1;
+    bool right = true;
+    heap = segment_interface(space, MMB_STRATEGY_THREAD_LOCAL, MIB);
+    CU_ASSERT_EQUAL_FATAL(pipe(there) + pipe(back), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        close(there[1]);
+        _exit(free_what_comes(there[0], back[1]));
+    }
+    close(back[1]);
+    for (int i = 0; i < 3 && right; i++) {
+        mmbSharedPtr next = segment_pointer(control_allocation(heap, 100));
+        right = write(there[1], &next, sizeof next) == (ssize_t)sizeof next &&
+                read(back[0], &right, sizeof right) == (ssize_t)sizeof right;
+        CU_ASSERT_EQUAL(mmb_interface_trim(heap, 0), MMB_OK);
+    }
+    close(there[1]);
+    CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+    CU_ASSERT(right && status == 0);
+    CU_ASSERT_EQUAL(control_used(space), 0);
+    close(there[0]);
+    close(back[0]);
     close_heap();
 }
 
@@ -195,5 +248,5 @@ static void set_up(void)
 }
 
 MMB_SUITE_WITH("shared/meanwhile", set_up, segment_tear_down, T(test_meanwhile_blocks_are_found),
-               T(test_meanwhile_records_are_the_owners), T(test_meanwhile_a_thread_ends),
-               T(test_meanwhile_caches_outlive_heaps))
+               T(test_meanwhile_records_are_the_owners), T(test_meanwhile_blocks_are_found_again),
+               T(test_meanwhile_a_thread_ends), T(test_meanwhile_caches_outlive_heaps))

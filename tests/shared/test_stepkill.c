@@ -22,8 +22,10 @@
 
 #define SEGMENT_BYTES ((size_t)128 << 10)
 #define STATES_MAX    2000
-#define TAIL_BYTES    256 /* entries of the few blocks that there are */
+#define TAIL_BYTES    4096 /* entries of the blocks that there are */
 #define STRIDE        29
+#define WORD          64 /* blocks of 64 B in a span of this segment, all in one word */
+#define FEW           4
 
 static mmbMemSpace *space;
 static mmbMemInterface *heap;
@@ -62,6 +64,33 @@ static bool allocate_and_free(void)
 static bool free_foreign(void)
 {
     return mmb_free(foreign) == MMB_OK;
+}
+
+/* A full word and one with few free blocks. Another process frees some blocks of the former, and
+ * the child one, so that its thread comes to collect them without a lock. */
+static bool let_free(void)
+{
+    static mmbAllocation *many[2 * WORD - FEW];
+    int status;
+    for (size_t i = 0; i < N_ROWS(many); i++)
+        if (mmb_allocate(64, heap, &many[i]) != MMB_OK)
+            return false;
+    pid_t pid = fork();
+    if (pid == 0) {
+        bool is_done = true;
+        for (size_t i = 0; i < FEW; i++)
+            is_done = mmb_free(many[i]) == MMB_OK && is_done;
+        _exit(is_done ? 0 : 1);
+    }
+    return waitpid(pid, &status, 0) == pid && status == 0 && mmb_free(many[FEW]) == MMB_OK;
+}
+
+static bool allocate_what_was_freed(void)
+{
+    for (size_t i = 0; i < 2 * FEW + 1; i++)
+        if (mmb_allocate(64, heap, &mine[0]) != MMB_OK)
+            return false;
+    return true;
 }
 
 static bool detach(void)
@@ -115,6 +144,8 @@ static const struct operation operations[] = {
     {"allocate, warm", allocate_and_free, allocate_some},
     {"free", allocate_some, free_some},
     {"free for others", nothing, free_foreign},
+    {"free for others, warm", allocate_and_free, free_foreign},
+    {"collect", let_free, allocate_what_was_freed},
     {"reclaim", leave_dead, reclaim},
     {"adopt", leave_dead, adopt},
     {"detach", allocate_and_free, detach},
