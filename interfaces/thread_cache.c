@@ -286,7 +286,8 @@ static void set_holder(struct mmb_thread_allocator *allocator, struct mmb_thread
     mmb_biased_release(&allocator->heap.lock);
 }
 
-/* From now on the account runs when it is charged, or never. */
+/* From now on the account runs when it is charged, or never: then the magazines are emptied too,
+ * under the lock, since the owner may be opening one right now. */
 static void set_running(struct mmb_thread_cache *cache, bool may_run)
 {
     struct mmb_quota *quota = cache->allocator->base.quota;
@@ -297,6 +298,8 @@ static void set_running(struct mmb_thread_cache *cache, bool may_run)
         mmb_barrier_threads();
         settle(&cache->account);
     }
+    if (!may_run)
+        flush_cache(cache);
     mmb_lock_release(&quota->lock);
 }
 
@@ -322,7 +325,6 @@ static void end_holder(struct mmb_thread_allocator *allocator)
     struct mmb_thread_cache *cache = allocator->holder;
     if (cache) {
         set_running(cache, false);
-        flush_cache(cache);
         mmb_account_detach(allocator->base.quota, &cache->account, &allocator->account.base);
         set_holder(allocator, NULL);
     }

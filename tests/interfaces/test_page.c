@@ -309,6 +309,39 @@ static void test_page_changes_hands_exactly(void)
     lab_free(lab_new(page, (size_t)1 << 20));
 }
 
+/* The holder uses classes for the first time while he is ended. */
+static void *use_once(void *unused)
+{
+    for (size_t i = 0; i < N_BLOCKS; i++) {
+        pthread_barrier_wait(&met);
+        for (size_t k = 0; k < i % 200 * 4; k++)
+            mmb_pause();
+        lab_free(lab_new(page, 64));
+        pthread_barrier_wait(&met);
+    }
+    return unused;
+}
+
+static void test_page_holder_opens_magazines_while_it_ends(void)
+{
+    pthread_t thread;
+    pthread_barrier_init(&met, NULL, 2);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, use_once, NULL), 0);
+    for (size_t i = 0; i < N_BLOCKS; i++) {
+        page = lab_interface(space, MMB_STRATEGY_SCALABLE_PAGE, LAB_MMAP, 0);
+        for (size_t k = 0; k < 100; k++)
+            lab_free(lab_new(page, 64));
+        pthread_barrier_wait(&met);
+        for (size_t n = 16; n < 32000; n += n / 8 + 1)
+            lab_free(lab_new(page, n));
+        pthread_barrier_wait(&met);
+        CU_ASSERT_EQUAL(lab_stats(page).live_count, 0);
+        CU_ASSERT_EQUAL_FATAL(mmb_destroy_interface(page), MMB_OK);
+    }
+    pthread_join(thread, NULL);
+    pthread_barrier_destroy(&met);
+}
+
 static void test_page_without_barrier_has_no_holder(void)
 {
     mmb_barrier_forbid(true);
@@ -319,13 +352,11 @@ static void test_page_without_barrier_has_no_holder(void)
     CU_ASSERT_EQUAL(lab_stats(locked).total_frees, N_BLOCKS);
 }
 
-MMB_SUITE_WITH("interfaces/page", set_up, lab_close, T(test_page_resizes_in_place_within_a_class),
-               T(test_page_resizes_behind_the_skipped_bytes),
-               T(test_page_empty_classes_serve_others),
-               T(test_page_empty_interfaces_take_nothing_from_others),
-               T(test_page_takes_memory_in_chunks), T(test_page_trim_keeps_what_it_is_told),
-               T(test_page_has_one_holder_and_exact_counts),
-               T(test_page_holder_keeps_nothing_from_others),
-               T(test_page_holder_goes_with_its_thread),
-               T(test_page_child_finds_the_holders_blocks), T(test_page_changes_hands_exactly),
-               T(test_page_without_barrier_has_no_holder))
+MMB_SUITE_WITH(
+    "interfaces/page", set_up, lab_close, T(test_page_resizes_in_place_within_a_class),
+    T(test_page_resizes_behind_the_skipped_bytes), T(test_page_empty_classes_serve_others),
+    T(test_page_empty_interfaces_take_nothing_from_others), T(test_page_takes_memory_in_chunks),
+    T(test_page_trim_keeps_what_it_is_told), T(test_page_has_one_holder_and_exact_counts),
+    T(test_page_holder_keeps_nothing_from_others), T(test_page_holder_goes_with_its_thread),
+    T(test_page_child_finds_the_holders_blocks), T(test_page_changes_hands_exactly),
+    T(test_page_holder_opens_magazines_while_it_ends), T(test_page_without_barrier_has_no_holder))
