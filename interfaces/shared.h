@@ -176,8 +176,6 @@ void mmb_shared_account_close(struct mmb_shared_cache *cache);
  * freed was collected. */
 mmbError mmb_shared_charge(struct mmb_shared_heap *heap, size_t n_bytes);
 void mmb_shared_uncharge(struct mmb_shared_heap *heap, size_t n_bytes);
-/* Waits, after the barrier that follows a stop, until the runner's operation is over. */
-void mmb_shared_cache_settle(const struct mmb_shared_cache *cache);
 
 /* ---- blocks (shared_block.c); the cache's lock is held ---- */
 

@@ -4,9 +4,7 @@
  * Owns nothing: an account is its cache's. It takes part while the cache has a runner, who touches
  * the credit only in an operation and without any lock. A thread that runs no cache charges and
  * uncharges the quota itself. Locks: the quota's. */
-#include <sched.h>
 #include <string.h>
-#include <time.h>
 #include "interfaces/shared.h"
 #include "interfaces/shared_hot.h"
 #include "src/base/error.h"
@@ -22,23 +20,9 @@ static void suspend(struct mmb_account *account)
     __atomic_fetch_or(&cache_of(account)->state, MMB_SHARED_STOP_QUOTA, __ATOMIC_RELAXED);
 }
 
-/* An operation is some tens of instructions; its thread may have lost the processor in it. */
-void mmb_shared_cache_settle(const struct mmb_shared_cache *cache)
-{
-    for (unsigned turn = 0; __atomic_load_n(&cache->busy, __ATOMIC_ACQUIRE); turn++) {
-        const struct timespec pause = {0, 50000};
-        if (turn < 64)
-            mmb_pause();
-        else if (turn < 128)
-            sched_yield();
-        else
-            nanosleep(&pause, NULL);
-    }
-}
-
 static void settle(struct mmb_account *account)
 {
-    mmb_shared_cache_settle(cache_of(account));
+    mmb_wait_for_mark(&cache_of(account)->busy);
 }
 
 static void resume(struct mmb_account *account)

@@ -100,4 +100,13 @@ void mmb_thread_trim(struct mmb_allocator *allocator, size_t keep_bytes);
 void mmb_thread_fork_lock(struct mmb_allocator *allocator);
 void mmb_thread_fork_unlock(struct mmb_allocator *allocator);
 
+/* What the tables of the two strategies have in common. */
+#define MMB_THREAD_MEMBERS                                                                         \
+    .open = mmb_thread_open, .close = mmb_thread_close, .allocate = mmb_thread_allocate,           \
+    .free = mmb_thread_free, .resize = mmb_thread_resize, .vacate = mmb_thread_vacate,             \
+    .reclaim = mmb_thread_reclaim, .locate = mmb_thread_locate, .find = mmb_thread_find,           \
+    .for_each = mmb_thread_for_each, .get_stats = mmb_thread_get_stats, .trim = mmb_thread_trim,   \
+    .fork_lock = mmb_thread_fork_lock, .fork_unlock = mmb_thread_fork_unlock,                      \
+    .fill_hot = mmb_thread_fill_hot, .is_fresh = mmb_heap_is_fresh
+
 #endif

@@ -8,7 +8,6 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include "interfaces/thread.h"
 #include "src/base/barrier.h"
 #include "src/base/error.h"
@@ -55,19 +54,9 @@ static void suspend(struct mmb_account *account)
     }
 }
 
-/* An operation is some tens of instructions; its thread may have lost the processor in it. */
 static void settle(struct mmb_account *account)
 {
-    struct mmb_thread_cache *cache = cache_of(account);
-    for (unsigned turn = 0; __atomic_load_n(&cache->busy, __ATOMIC_ACQUIRE); turn++) {
-        const struct timespec pause = {0, 50000};
-        if (turn < 64)
-            mmb_pause();
-        else if (turn < 128)
-            sched_yield();
-        else
-            nanosleep(&pause, NULL);
-    }
+    mmb_wait_for_mark(&cache_of(account)->busy);
 }
 
 static void set_bounds(struct mmb_thread_cache *cache, uint32_t class_index)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The ordinary side of biased.h. Owns nothing; `lock` guards everything but busy. */
 #include "src/base/biased.h"
-#include <sched.h>
-#include <time.h>
 #include "src/base/debug.h"
 
 /* A barrier costs some microseconds, an ordinary acquisition some nanoseconds more than a biased
@@ -26,20 +24,6 @@ void mmb_biased_init(struct mmb_biased *biased)
     mmb_lock_init(&biased->lock);
 }
 
-/* An owner holds the lock for some hundred instructions, or has lost the processor in them. */
-static void wait_for_owner(struct mmb_biased *biased)
-{
-    const struct timespec pause = {0, 50000};
-    for (unsigned turn = 0; __atomic_load_n(&biased->busy, __ATOMIC_ACQUIRE); turn++) {
-        if (turn < 64)
-            mmb_pause();
-        else if (turn < 128)
-            sched_yield();
-        else
-            nanosleep(&pause, NULL);
-    }
-}
-
 /* `lock` held. An owner that is setting `quick` right now may set it after it was cleared, having
  * seen himself as the owner; he could then enter once more, but in that way nobody sets it: the
  * second time is the last. */
@@ -49,7 +33,7 @@ static void end_bias(struct mmb_biased *biased)
     do {
         __atomic_store_n(&biased->quick, NULL, __ATOMIC_RELAXED);
         mmb_barrier_threads();
-        wait_for_owner(biased);
+        mmb_wait_for_mark(&biased->busy);
     } while (__atomic_load_n(&biased->quick, __ATOMIC_RELAXED));
     if (biased->needed < IN_A_ROW_LAST)
         biased->needed *= 8;

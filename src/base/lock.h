@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct mmb_lock {
     atomic_uint held; /* 0 or 1 */
@@ -56,6 +57,10 @@ static inline bool mmb_lock_is_held(struct mmb_lock *lock)
 {
     return atomic_load_explicit(&lock->held, memory_order_relaxed) != 0;
 }
+
+/* Returns when a mark is 0 that its thread sets around some hundred instructions and clears with
+ * release: all that was done under it is visible then. Waits as for a lock. */
+void mmb_wait_for_mark(const uint32_t *busy);
 
 struct mmb_mutex {
     pthread_mutex_t native;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "layers/openacc/runtime.h"
+#include "tests/support/lab.h"
 #include "tests/support/suite.h"
 
 /* ---- the runtime ---- */
@@ -213,22 +214,6 @@ static mmbMemInterface *over_device(int number)
     return interface;
 }
 
-static mmbAllocation *new_object(mmbMemInterface *interface, size_t n_bytes)
-{
-    mmbAllocation *object = NULL;
-    CU_ASSERT_EQUAL_FATAL(mmb_allocate(n_bytes, interface, &object), MMB_OK);
-    return object;
-}
-
-static mmbAllocation *new_host_object(size_t n_bytes, int value)
-{
-    mmbMemInterface *interface = NULL;
-    CU_ASSERT_EQUAL_FATAL(mmb_get_interface(MMB_DRAM, MMB_CPU, &interface), MMB_OK);
-    mmbAllocation *object = new_object(interface, n_bytes);
-    memset(mmb_allocation_ptr(object), value, n_bytes);
-    return object;
-}
-
 static void free_all(mmbAllocation *const *objects, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -266,8 +251,8 @@ static void test_openacc_copies_stand_in_the_interfaces_queue(void)
 {
     if (is_left_out())
         return;
-    mmbAllocation *objects[3] = {new_object(over_device(1), 100), new_host_object(100, 5),
-                                 new_host_object(100, 0)};
+    mmbAllocation *objects[3] = {lab_new(over_device(1), 100), lab_new_host(100, 5),
+                                 lab_new_host(100, 0)};
     mmbEvent *events[2] = {NULL, NULL};
     set_device_num(2, KIND);
     hold_all(true);
@@ -289,7 +274,7 @@ static void test_openacc_event_tells_of_its_own_copy(void)
 {
     if (is_left_out())
         return;
-    mmbAllocation *objects[2] = {new_object(over_device(0), 100), new_host_object(100, 6)};
+    mmbAllocation *objects[2] = {lab_new(over_device(0), 100), lab_new_host(100, 6)};
     mmbEvent *events[2] = {NULL, NULL};
     CU_ASSERT_EQUAL(mmb_copy_1d_on(objects[0], 0, objects[1], 0, 50, queue(5), &events[0]), MMB_OK);
     hold(5, true);
@@ -310,8 +295,8 @@ static void test_openacc_orders_another_queue_behind_a_copy(void)
     if (is_left_out())
         return;
     mmbMemInterface *interface = over_device(0);
-    mmbAllocation *objects[3] = {new_object(interface, 100), new_object(interface, 100),
-                                 new_host_object(100, 7)};
+    mmbAllocation *objects[3] = {lab_new(interface, 100), lab_new(interface, 100),
+                                 lab_new_host(100, 7)};
     mmbEvent *events[2] = {NULL, NULL};
     hold(5, true);
     CU_ASSERT_EQUAL(mmb_copy_1d_on(objects[0], 0, objects[2], 0, 100, queue(5), &events[0]),
@@ -333,7 +318,7 @@ static void test_openacc_refuses_what_is_no_queue(void)
     void *const streams[] = {&is_here, (void *)(intptr_t)-1, (void *)((intptr_t)INT32_MAX + 1)};
     if (is_left_out())
         return;
-    mmbAllocation *objects[2] = {new_object(over_device(0), 100), new_host_object(100, 1)};
+    mmbAllocation *objects[2] = {lab_new(over_device(0), 100), lab_new_host(100, 1)};
     for (size_t i = 0; i < sizeof streams / sizeof streams[0]; i++) {
         mmbEvent *event = NULL;
         mmbError error = mmb_copy_1d_on(objects[0], 0, objects[1], 0, 10, streams[i], &event);
@@ -352,7 +337,7 @@ static void test_openacc_runs_out_of_numbers_without_harm(void)
     static mmbEvent *events[N];
     if (is_left_out())
         return;
-    mmbAllocation *objects[2] = {new_object(over_device(0), N), new_host_object(N, 8)};
+    mmbAllocation *objects[2] = {lab_new(over_device(0), N), lab_new_host(N, 8)};
     hold_all(true);
     for (size_t i = 0; i < N; i++)
         CU_ASSERT_EQUAL(mmb_copy_1d_async(objects[0], i, objects[1], i, 1, &events[i]), MMB_OK);
@@ -371,7 +356,7 @@ static void test_openacc_fills_in_the_queues_order(void)
     enum { N_BYTES = 200001 };
     if (is_left_out())
         return;
-    mmbAllocation *objects[2] = {new_object(over_device(0), N_BYTES), new_host_object(N_BYTES, 0)};
+    mmbAllocation *objects[2] = {lab_new(over_device(0), N_BYTES), lab_new_host(N_BYTES, 0)};
     mmbEvent *events[3] = {NULL, NULL, NULL};
     hold_all(true);
     CU_ASSERT_EQUAL(mmb_memset_async(objects[0], 0, 1, N_BYTES, &events[0]), MMB_OK);
@@ -392,7 +377,7 @@ static void check_inside(size_t n_expected)
 {
     enum { N_BYTES = 150000 };
     mmbMemInterface *interface = over_device(2);
-    mmbAllocation *objects[2] = {new_object(interface, N_BYTES), new_object(interface, N_BYTES)};
+    mmbAllocation *objects[2] = {lab_new(interface, N_BYTES), lab_new(interface, N_BYTES)};
     mmbEvent *event = NULL;
     n_inside = 0;
     CU_ASSERT_EQUAL(mmb_memset(objects[0], 0, 9, N_BYTES), MMB_OK);
@@ -424,8 +409,8 @@ static void test_openacc_copies_between_devices(void)
     if (is_left_out())
         return;
     mmb_openacc.copy_inside_async = copy_inside_async;
-    mmbAllocation *objects[2] = {new_object(over_device(0), N_BYTES),
-                                 new_object(over_device(1), N_BYTES)};
+    mmbAllocation *objects[2] = {lab_new(over_device(0), N_BYTES),
+                                 lab_new(over_device(1), N_BYTES)};
     CU_ASSERT_EQUAL(mmb_memset(objects[0], 0, 11, N_BYTES), MMB_OK);
     CU_ASSERT_EQUAL(mmb_copy(objects[1], objects[0]), MMB_OK);
     CU_ASSERT_TRUE(is_filled(objects[1], N_BYTES, 11) && n_inside == 0);
@@ -437,7 +422,7 @@ static void test_openacc_copies_rows(void)
     static const size_t zero[3] = {0, 0, 0}, dims[3] = {2, 3, 4}, pitch[2] = {50, 10};
     if (is_left_out())
         return;
-    mmbAllocation *objects[2] = {new_object(over_device(0), 100), new_host_object(100, 12)};
+    mmbAllocation *objects[2] = {lab_new(over_device(0), 100), lab_new_host(100, 12)};
     mmbEvent *event = NULL;
     CU_ASSERT_EQUAL(mmb_memset(objects[0], 0, 0, 100), MMB_OK);
     CU_ASSERT_EQUAL(
@@ -459,7 +444,7 @@ static void test_openacc_without_queues_leaves_it_to_the_worker(void)
     if (is_left_out())
         return;
     mmb_openacc.order = NULL;
-    mmbAllocation *objects[2] = {new_object(over_device(1), 100), new_host_object(100, 13)};
+    mmbAllocation *objects[2] = {lab_new(over_device(1), 100), lab_new_host(100, 13)};
     mmbEvent *event = NULL;
     CU_ASSERT_EQUAL(mmb_copy_1d_on(objects[0], 0, objects[1], 0, 9, queue(5), &event),
                     MMB_UNSUPPORTED);

@@ -7,6 +7,7 @@
 #include <mmb.h>
 #include <stdio.h>
 #include <string.h>
+#include "tests/support/lab.h"
 #include "tests/support/suite.h"
 
 static cl_device_id device;
@@ -90,22 +91,6 @@ static mmbMemInterface *new_interface(cl_context of, cl_command_queue on)
     return interface;
 }
 
-static mmbAllocation *new_object(mmbMemInterface *interface, size_t n_bytes)
-{
-    mmbAllocation *object = NULL;
-    CU_ASSERT_EQUAL_FATAL(mmb_allocate(n_bytes, interface, &object), MMB_OK);
-    return object;
-}
-
-static mmbAllocation *new_host_object(size_t n_bytes, int value)
-{
-    mmbMemInterface *interface = NULL;
-    CU_ASSERT_EQUAL_FATAL(mmb_get_interface(MMB_DRAM, MMB_CPU, &interface), MMB_OK);
-    mmbAllocation *object = new_object(interface, n_bytes);
-    memset(mmb_allocation_ptr(object), value, n_bytes);
-    return object;
-}
-
 /* ---- kernels ---- */
 
 static const char *source = "__kernel void add(__global uint *a, uint first, uint n, uint what)"
@@ -146,8 +131,8 @@ static void test_opencl_kernel_runs_over_allocation_and_offset(void)
     cl_program program;
     cl_kernel kernel = new_kernel(&program);
     mmbMemInterface *interface = new_interface(context, queue);
-    mmbAllocation *first = new_object(interface, N * 4), *second = new_object(interface, N * 4);
-    mmbAllocation *host = new_host_object(N * 4, 0);
+    mmbAllocation *first = lab_new(interface, N * 4), *second = lab_new(interface, N * 4);
+    mmbAllocation *host = lab_new_host(N * 4, 0);
     CU_ASSERT_EQUAL(mmb_memset(first, 0, 0, N * 4), MMB_OK);
     CU_ASSERT_EQUAL(mmb_memset(second, 0, 0, N * 4), MMB_OK);
     run_kernel(kernel, second, N, 41);
@@ -175,7 +160,7 @@ static void test_opencl_sub_buffers_fit_allocations(void)
         void *buffer = NULL;
         cl_int code;
         cl_buffer_region region = {0, 100 + i};
-        objects[i] = new_object(interface, 100 + i);
+        objects[i] = lab_new(interface, 100 + i);
         CU_ASSERT_EQUAL(mmb_allocation_native(objects[i], &buffer, &region.origin), MMB_OK);
         cl_mem part = clCreateSubBuffer(buffer, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION,
                                         &region, &code);
@@ -212,7 +197,7 @@ static void test_opencl_objects_are_retained(void)
     mmbMemInterface *interface = new_interface(other, on);
     clGetContextInfo(other, CL_CONTEXT_REFERENCE_COUNT, sizeof during, &during, NULL);
     CU_ASSERT_TRUE(during > before);
-    mmbAllocation *object = new_object(interface, 1000);
+    mmbAllocation *object = lab_new(interface, 1000);
     CU_ASSERT_EQUAL(mmb_memset(object, 0, 1, 1000), MMB_OK);
     mmb_free(object);
     CU_ASSERT_EQUAL(mmb_destroy_interface(interface), MMB_OK);
@@ -246,9 +231,9 @@ static void test_opencl_copies_between_contexts(void)
         return;
     cl_context other = new_context();
     cl_command_queue on = new_queue(other);
-    mmbAllocation *from = new_object(new_interface(context, queue), N_BYTES);
-    mmbAllocation *to = new_object(new_interface(other, on), N_BYTES);
-    mmbAllocation *host = new_host_object(N_BYTES, 0);
+    mmbAllocation *from = lab_new(new_interface(context, queue), N_BYTES);
+    mmbAllocation *to = lab_new(new_interface(other, on), N_BYTES);
+    mmbAllocation *host = lab_new_host(N_BYTES, 0);
     CU_ASSERT_EQUAL(mmb_memset(from, 0, 0x77, N_BYTES), MMB_OK);
     CU_ASSERT_EQUAL(mmb_copy(to, from), MMB_OK);
     CU_ASSERT_EQUAL(mmb_copy(host, to), MMB_OK);
@@ -292,8 +277,8 @@ static void test_opencl_copies_stay_in_the_queues_order(void)
 {
     if (no_device())
         return;
-    mmbAllocation *object = new_object(new_interface(context, queue), 100);
-    mmbAllocation *from = new_host_object(100, 5), *to = new_host_object(100, 0);
+    mmbAllocation *object = lab_new(new_interface(context, queue), 100);
+    mmbAllocation *from = lab_new_host(100, 5), *to = lab_new_host(100, 0);
     mmbEvent *events[2] = {NULL, NULL};
     cl_event gate = shut_gate(queue);
     CU_ASSERT_EQUAL(mmb_copy_async(object, from, &events[0]), MMB_OK);
@@ -316,8 +301,8 @@ static void test_opencl_orders_another_queue_behind_a_copy(void)
         return;
     cl_command_queue second = new_queue(context);
     mmbMemInterface *interface = new_interface(context, queue);
-    mmbAllocation *object = new_object(interface, 100), *end = new_object(interface, 100);
-    mmbAllocation *from = new_host_object(100, 6), *to = new_host_object(100, 0);
+    mmbAllocation *object = lab_new(interface, 100), *end = lab_new(interface, 100);
+    mmbAllocation *from = lab_new_host(100, 6), *to = lab_new_host(100, 0);
     mmbEvent *events[2] = {NULL, NULL};
     CU_ASSERT_EQUAL(mmb_memset(end, 0, 0, 100), MMB_OK);
     cl_event gate = shut_gate(queue);

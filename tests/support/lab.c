@@ -192,6 +192,15 @@ mmbAllocation *lab_new(mmbMemInterface *interface, size_t n_bytes)
     return allocation;
 }
 
+mmbAllocation *lab_new_host(size_t n_bytes, int value)
+{
+    mmbMemInterface *interface = NULL;
+    CU_ASSERT_EQUAL_FATAL(mmb_get_interface(MMB_DRAM, MMB_CPU, &interface), MMB_OK);
+    mmbAllocation *allocation = lab_new(interface, n_bytes);
+    memset(mmb_allocation_ptr(allocation), value, n_bytes);
+    return allocation;
+}
+
 void lab_free(mmbAllocation *allocation)
 {
     mmbError error = mmb_free(allocation);

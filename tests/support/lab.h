@@ -38,6 +38,8 @@ size_t lab_unmaps(void);
 
 mmbAllocation *lab_new(mmbMemInterface *interface, size_t n_bytes);
 mmbAllocation *lab_new_aligned(mmbMemInterface *interface, size_t n_bytes, size_t alignment);
+/* In the host's memory, by its standard interface; each byte has the value. */
+mmbAllocation *lab_new_host(size_t n_bytes, int value);
 void lab_free(mmbAllocation *allocation);
 mmbAllocationInfo lab_info(const mmbAllocation *allocation);
 mmbMemInterfaceStats lab_stats(const mmbMemInterface *interface);
