@@ -116,7 +116,7 @@ struct mmb_shared_heap {
     struct mmb_list link;    /* in the list of heaps by id (shared_ids.c) */
     bool per_thread;
     bool has_key;
-    bool is_hot; /* threads run their caches: the interface's hot part leads to them */
+    bool is_hot; /* threads run their caches, and can be stopped: the hot part leads to them */
     void (*collect)(struct mmb_shared_heap *heap); /* what others freed, and empty memory */
     struct mmb_thread_key key;
     struct mmb_lock caches_lock;

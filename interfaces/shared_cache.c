@@ -100,7 +100,7 @@ static __thread bool is_ending;
 
 static bool can_run(const struct mmb_shared_heap *heap)
 {
-    return heap->is_hot && !is_ending && !mmb_thread_is_users() && mmb_barrier_open();
+    return heap->is_hot && !is_ending && !mmb_thread_is_users();
 }
 
 /* The calling thread has just got the cache, and the key leads to it. */

@@ -5,6 +5,7 @@
  * allocation: charge, take a block (private), make its handle, commit. In a free: the handle ends
  * and the charge goes back before the block is free for others. */
 #include "interfaces/shared_hot.h"
+#include "src/base/barrier.h"
 #include "src/base/checked.h"
 #include "src/base/error.h"
 #include "src/base/meta.h"
@@ -420,7 +421,7 @@ static void heap_fill_hot(struct mmb_allocator *allocator, struct mmb_hot *hot)
         hot->magazine[i] = mmb_shared_generation_bits(i * 16u) == 8
                                ? mmb_shared_bin_offset(mmb_shared_class_of(i * 16u))
                                : (uint32_t)offsetof(struct mmb_shared_cache, no_bin);
-    heap->is_hot = true;
+    heap->is_hot = mmb_barrier_open();
     hot->cached_bytes = (uint32_t)most;
     hot->serial = heap->serial;
 }
