@@ -22,7 +22,7 @@ static void suspend(struct mmb_account *account)
 
 static void settle(struct mmb_account *account)
 {
-    mmb_wait_for_mark(&cache_of(account)->busy);
+    mmb_mark_wait(&cache_of(account)->busy);
 }
 
 static void resume(struct mmb_account *account)

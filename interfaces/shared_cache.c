@@ -312,7 +312,7 @@ static void stop_runner(struct mmb_shared_cache *cache)
     if (!cache->heap->per_thread && cache->needed < ALONE_LAST)
         cache->needed = cache->needed ? cache->needed * 8 : ALONE_FIRST;
     mmb_barrier_threads();
-    mmb_wait_for_mark(&cache->busy);
+    mmb_mark_wait(&cache->busy);
 }
 
 /* Lock held by the runner. */

@@ -13,14 +13,12 @@
 
 static inline void mmb_shared_run_begin(struct mmb_shared_cache *cache)
 {
-    __atomic_store_n(&cache->busy, 1, __ATOMIC_RELAXED);
-    atomic_signal_fence(memory_order_seq_cst);
+    mmb_mark_set(&cache->busy);
 }
 
 static inline void mmb_shared_run_end(struct mmb_shared_cache *cache)
 {
-    atomic_signal_fence(memory_order_seq_cst);
-    __atomic_store_n(&cache->busy, 0, __ATOMIC_RELEASE);
+    mmb_mark_clear(&cache->busy);
 }
 
 /* ---- allocating ---- */

@@ -56,7 +56,7 @@ static void suspend(struct mmb_account *account)
 
 static void settle(struct mmb_account *account)
 {
-    mmb_wait_for_mark(&cache_of(account)->busy);
+    mmb_mark_wait(&cache_of(account)->busy);
 }
 
 static void set_bounds(struct mmb_thread_cache *cache, uint32_t class_index)

@@ -76,14 +76,12 @@ static inline struct mmb_magazine *mmb_cache_magazine(struct mmb_thread_cache *c
 
 static inline void mmb_cache_enter(struct mmb_thread_cache *cache)
 {
-    __atomic_store_n(&cache->busy, 1, __ATOMIC_RELAXED);
-    atomic_signal_fence(memory_order_seq_cst);
+    mmb_mark_set(&cache->busy);
 }
 
 static inline void mmb_cache_leave(struct mmb_thread_cache *cache)
 {
-    atomic_signal_fence(memory_order_seq_cst);
-    __atomic_store_n(&cache->busy, 0, __ATOMIC_RELEASE);
+    mmb_mark_clear(&cache->busy);
 }
 
 /* In an operation: may it go on? */

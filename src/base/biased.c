@@ -33,7 +33,7 @@ static void end_bias(struct mmb_biased *biased)
     do {
         __atomic_store_n(&biased->quick, NULL, __ATOMIC_RELAXED);
         mmb_barrier_threads();
-        mmb_wait_for_mark(&biased->busy);
+        mmb_mark_wait(&biased->busy);
     } while (__atomic_load_n(&biased->quick, __ATOMIC_RELAXED));
     if (biased->needed < IN_A_ROW_LAST)
         biased->needed *= 8;

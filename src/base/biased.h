@@ -49,11 +49,10 @@ static inline void mmb_biased_acquire(struct mmb_biased *biased)
 {
     const void *self = __builtin_thread_pointer();
     if (__builtin_expect(MMB_OWNED_LOAD(biased->owner) == self, 1)) {
-        __atomic_store_n(&biased->busy, 1, __ATOMIC_RELAXED);
-        atomic_signal_fence(memory_order_seq_cst);
+        mmb_mark_set(&biased->busy);
         if (__builtin_expect(MMB_OWNED_LOAD(biased->owner) == self, 1))
             return;
-        __atomic_store_n(&biased->busy, 0, __ATOMIC_RELEASE);
+        mmb_mark_clear(&biased->busy);
     }
     mmb_biased_acquire_slowly(biased);
 }
@@ -64,18 +63,16 @@ static inline bool mmb_biased_enter(struct mmb_biased *biased)
     const void *self = __builtin_thread_pointer();
     if (__builtin_expect(MMB_OWNED_LOAD(biased->quick) != self, 0))
         return false;
-    __atomic_store_n(&biased->busy, 1, __ATOMIC_RELAXED);
-    atomic_signal_fence(memory_order_seq_cst);
+    mmb_mark_set(&biased->busy);
     if (__builtin_expect(MMB_OWNED_LOAD(biased->quick) == self, 1))
         return true;
-    __atomic_store_n(&biased->busy, 0, __ATOMIC_RELEASE);
+    mmb_mark_clear(&biased->busy);
     return false;
 }
 
 static inline void mmb_biased_leave(struct mmb_biased *biased)
 {
-    atomic_signal_fence(memory_order_seq_cst);
-    __atomic_store_n(&biased->busy, 0, __ATOMIC_RELEASE);
+    mmb_mark_clear(&biased->busy);
 }
 
 /* The release store pairs with the acquire load of whoever waits for busy == 0. */
@@ -83,7 +80,7 @@ static inline void mmb_biased_release(struct mmb_biased *biased)
 {
     atomic_signal_fence(memory_order_seq_cst);
     if (__builtin_expect(__atomic_load_n(&biased->slow, __ATOMIC_RELAXED) == 0, 1))
-        __atomic_store_n(&biased->busy, 0, __ATOMIC_RELEASE);
+        mmb_mark_clear(&biased->busy);
     else
         mmb_biased_release_slowly(biased);
 }

@@ -54,12 +54,12 @@ void mmb_lock_acquire_contended(struct mmb_lock *lock)
     errno = saved_errno;
 }
 
-void mmb_wait_for_mark(const uint32_t *busy)
+void mmb_mark_wait(const uint32_t *mark)
 {
     int saved_errno = errno;
     long sleep_ns = SLEEP_FIRST_NS;
 
-    for (unsigned round = 0; __atomic_load_n(busy, __ATOMIC_ACQUIRE) != 0; round++)
+    for (unsigned round = 0; __atomic_load_n(mark, __ATOMIC_ACQUIRE) != 0; round++)
         sleep_ns = wait_a_while(round, sleep_ns);
     errno = saved_errno;
 }

@@ -58,9 +58,26 @@ static inline bool mmb_lock_is_held(struct mmb_lock *lock)
     return atomic_load_explicit(&lock->held, memory_order_relaxed) != 0;
 }
 
-/* Returns when a mark is 0 that its thread sets around some hundred instructions and clears with
- * release: all that was done under it is visible then. Waits as for a lock. */
-void mmb_wait_for_mark(const uint32_t *busy);
+/* ---- marks: a thread tells that it is at work on what is mostly its own ----
+ *
+ * Set, then look whether one may, work, clear: plain stores. Whoever wants to keep it out makes the
+ * look fail, lets every thread pass a barrier (barrier.h) and waits for the mark: it was visible
+ * before the barrier, or the look comes after it. */
+
+static inline void mmb_mark_set(uint32_t *mark)
+{
+    __atomic_store_n(mark, 1, __ATOMIC_RELAXED);
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+static inline void mmb_mark_clear(uint32_t *mark)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    __atomic_store_n(mark, 0, __ATOMIC_RELEASE);
+}
+
+/* Returns when it is clear, and all that was done under it is visible. Waits as for a lock. */
+void mmb_mark_wait(const uint32_t *mark);
 
 struct mmb_mutex {
     pthread_mutex_t native;
