@@ -10,13 +10,15 @@
 #include <sys/mman.h>
 #include "interfaces/thread.h"
 #include "src/base/barrier.h"
+#include "src/base/debug.h"
 #include "src/base/error.h"
 #include "src/base/meta.h"
 #include "src/base/os.h"
 
 #define AREA_BYTES ((size_t)MMB_THREAD_SLOTS * MMB_SLOT_BYTES)
 
-/* Threads without an area mark themselves busy here, all over each other; nothing is ever found. */
+/* Threads without an area set their marks here, all over each other, and find nothing: there is no
+ * credit, no room (high is NULL), and slot 0 is empty whatever its mark is. */
 static char no_area[AREA_BYTES] __attribute__((aligned(MMB_SLOT_BYTES)));
 __thread char *mmb_thread_area __attribute__((tls_model(MMB_TLS_MODEL))) = no_area;
 
@@ -56,7 +58,13 @@ static void suspend(struct mmb_account *account)
 
 static void settle(struct mmb_account *account)
 {
-    mmb_mark_wait(&cache_of(account)->busy);
+    struct mmb_thread_cache *cache = cache_of(account);
+    mmb_mark_wait(&cache->busy);
+    for (uint32_t c = 0; c < MMB_CLASSES; c++) {
+        struct mmb_backoff backoff = {0, 0};
+        while (mmb_magazine_is_marked(mmb_cache_magazine(cache, c)))
+            mmb_backoff(&backoff);
+    }
 }
 
 static void set_bounds(struct mmb_thread_cache *cache, uint32_t class_index)
@@ -90,6 +98,7 @@ bool mmb_magazine_open(struct mmb_thread_cache *cache, uint32_t class_index)
     mmbAllocation **blocks = mmb_meta_alloc(blocks_bytes(cache->allocator, class_index));
     if (!blocks)
         return false;
+    MMB_ASSERT((uintptr_t)blocks >> MMB_MAGAZINE_ADDRESS_BITS == 0);
     mmb_lock_acquire(&cache->allocator->base.quota->lock);
     MMB_MAGAZINE_STORE(magazine->top, blocks);
     /* Statistics look without the lock: who sees the blocks sees a top that goes with them. */
@@ -109,10 +118,11 @@ static void flush_cache(struct mmb_thread_cache *cache)
     mmb_biased_acquire(&heap->lock);
     for (uint32_t c = 0; c < MMB_CLASSES; c++) {
         struct mmb_magazine *magazine = mmb_cache_magazine(cache, c);
-        while (magazine->blocks && magazine->top > magazine->blocks) {
-            MMB_MAGAZINE_STORE(magazine->top, magazine->top - 1);
-            mmb_heap_put(heap, *magazine->top);
-        }
+        if (!magazine->blocks)
+            continue;
+        for (mmbAllocation **top = mmb_magazine_top(magazine); top > magazine->blocks;)
+            mmb_heap_put(heap, *--top);
+        MMB_MAGAZINE_STORE(magazine->top, magazine->blocks);
     }
     mmb_biased_release(&heap->lock);
 }
@@ -208,8 +218,10 @@ static void end_thread(void *value)
 mmbError mmb_caches_open(void)
 {
     mmb_mutex_lock(&caches.mutex);
-    if (!caches.is_open)
+    if (!caches.is_open) {
+        mmb_cache_at(no_area, 0)->n_allocated = UINT64_MAX; /* its `low`, read as a magazine */
         caches.is_open = pthread_key_create(&caches.key, end_thread) == 0;
+    }
     mmb_mutex_unlock(&caches.mutex);
     mmb_barrier_open();
     return caches.is_open ? MMB_OK
@@ -364,7 +376,7 @@ void mmb_caches_sum(struct mmb_thread_allocator *allocator, struct mmb_caches_su
             struct mmb_magazine *magazine = mmb_cache_magazine(cache, c);
             mmbAllocation **blocks = __atomic_load_n(&magazine->blocks, __ATOMIC_ACQUIRE);
             if (blocks)
-                out_sum->n_cached += (size_t)(MMB_MAGAZINE_LOAD(magazine->top) - blocks);
+                out_sum->n_cached += (size_t)(mmb_magazine_top(magazine) - blocks);
         }
     }
     mmb_mutex_unlock(&caches.mutex);

@@ -3,13 +3,19 @@
  * records per size class. Each thread has one area of addresses with a slot per allocator; a record
  * knows the offset of its magazine in every area (record.h, home).
  *
- * The owner's operation:  busy = 1; check low / high; work; busy = 0.
+ * The owner's operation:  set a mark; check low / high; work; clear the mark.
  * The revoker's, under the quota's lock:  make low / high impossible; barrier of all threads; wait
- * for busy == 0; from then on account and magazines are the lock's, until the owner resumes them,
- * under the lock too. No fence is needed in the owner: either its busy mark was visible before the
- * barrier, and the revoker waits, or its check comes after the barrier and fails. busy = 0 is a
- * release store, so that the revoker, who reads it with acquire, sees all the work. Everything else
- * that both sides touch is accessed with relaxed atomics. */
+ * until all marks are clear; from then on account and magazines are the lock's, until the owner
+ * resumes them, under the lock too. No fence is needed in the owner: either its mark was visible
+ * before the barrier, and the revoker waits, or its check comes after the barrier and fails. It is
+ * cleared by a release store, so that the revoker, who reads it with acquire, sees all the work.
+ * Everything else that both sides touch is accessed with relaxed atomics.
+ *
+ * There is a mark for the whole cache, and one in each magazine for the operations that every
+ * allocation is: the top byte of `top`, where addresses have none. Storing the new top clears it,
+ * which is one store instead of two. `top` is read before its mark is set, and may be stale by
+ * then; but a magazine that was revoked in between stays so until its owner, who is here, resumes
+ * it, and the check fails. A failing operation writes the mark alone, which the revoker ignores. */
 #ifndef MMB_INTERFACES_THREAD_CACHE_H
 #define MMB_INTERFACES_THREAD_CACHE_H
 #include <stdbool.h>
@@ -24,15 +30,24 @@ struct mmb_thread_allocator;
 /* low <= top <= high, blocks <= low, high <= blocks + capacity; suspended: low = all ones, high =
  * 0, so that both checks fail. blocks is NULL until the class is first used. */
 struct mmb_magazine {
-    mmbAllocation **top, **low, **high, **blocks;
+    union {
+        mmbAllocation **top;
+        uint8_t top_bytes[8];
+    };
+    mmbAllocation **low, **high, **blocks;
 };
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define MMB_MAGAZINE_MARK 7 /* the most significant of top_bytes */
+#else
+#define MMB_MAGAZINE_MARK 0
+#endif
+#define MMB_MAGAZINE_ADDRESS_BITS 56
 
-/* The first two members are never written in slot 0, which has no allocator: read as a magazine it
- * is empty (hot.h). */
+/* Slot 0 has no allocator: read as a magazine it is empty (hot.h), though its mark may be set. */
 struct mmb_thread_cache {
     struct mmb_thread_allocator *allocator; /* NULL: the slot is not in use in this area */
     uint64_t n_allocated;
-    uint32_t busy;      /* the owner is in an operation */
+    uint32_t busy;      /* the mark of the cache */
     uint32_t last_slot; /* in slot 0: the highest one that was ever in use in this area */
     struct mmb_account account;
     struct mmb_list link; /* in the allocator's list */
@@ -84,6 +99,27 @@ static inline void mmb_cache_leave(struct mmb_thread_cache *cache)
     mmb_mark_clear(&cache->busy);
 }
 
+/* The same for one magazine's records and the account. Gives its top. */
+static inline mmbAllocation **mmb_magazine_enter(struct mmb_magazine *magazine)
+{
+    mmbAllocation **top = MMB_OWNED_LOAD(magazine->top);
+    __atomic_store_n(&magazine->top_bytes[MMB_MAGAZINE_MARK], 1, __ATOMIC_RELAXED);
+    atomic_signal_fence(memory_order_seq_cst);
+    return top;
+}
+
+static inline void mmb_magazine_leave(struct mmb_magazine *magazine, mmbAllocation **top)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    __atomic_store_n(&magazine->top, top, __ATOMIC_RELEASE);
+}
+
+/* When the check has failed: nothing has changed. */
+static inline void mmb_magazine_leave_unchanged(struct mmb_magazine *magazine)
+{
+    __atomic_store_n(&magazine->top_bytes[MMB_MAGAZINE_MARK], 0, __ATOMIC_RELAXED);
+}
+
 /* In an operation: may it go on? */
 static inline bool mmb_cache_is_running(const struct mmb_thread_cache *cache)
 {
@@ -92,6 +128,20 @@ static inline bool mmb_cache_is_running(const struct mmb_thread_cache *cache)
 
 #define MMB_MAGAZINE_LOAD(field)         __atomic_load_n(&(field), __ATOMIC_RELAXED)
 #define MMB_MAGAZINE_STORE(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
+
+/* The top that others see while the owner may be setting and clearing the mark. */
+static inline mmbAllocation **mmb_magazine_top(const struct mmb_magazine *magazine)
+{
+    uintptr_t top = (uintptr_t)__atomic_load_n(&magazine->top, __ATOMIC_ACQUIRE);
+    return (mmbAllocation **)(top & (((uintptr_t)1 << MMB_MAGAZINE_ADDRESS_BITS) - 1));
+}
+
+static inline bool mmb_magazine_is_marked(const struct mmb_magazine *magazine)
+{
+    return (uintptr_t)__atomic_load_n(&magazine->top, __ATOMIC_ACQUIRE) >>
+               MMB_MAGAZINE_ADDRESS_BITS !=
+           0;
+}
 
 /* ---- src: interfaces/thread_cache.c ---- */
 

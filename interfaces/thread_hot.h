@@ -10,20 +10,18 @@ static inline bool mmb_hot_take(struct mmb_magazine *magazine, size_t n_bytes,
                                 mmbAllocation **out_record)
 {
     struct mmb_thread_cache *cache = mmb_magazine_cache(magazine);
-    mmb_cache_enter(cache);
-    mmbAllocation **top = MMB_OWNED_LOAD(magazine->top);
+    mmbAllocation **top = mmb_magazine_enter(magazine);
     int64_t credit = MMB_OWNED_LOAD(cache->account.credit) - (int64_t)n_bytes;
     if (__builtin_expect(top <= MMB_OWNED_LOAD(magazine->low), 0) ||
         __builtin_expect(credit < MMB_OWNED_LOAD(cache->account.low), 0)) {
-        mmb_cache_leave(cache);
+        mmb_magazine_leave_unchanged(magazine);
         return false;
     }
-    mmbAllocation *record = top[-1];
-    MMB_OWNED_STORE(magazine->top, top - 1);
+    mmbAllocation *record = *--top;
     MMB_OWNED_STORE(cache->account.credit, credit);
     MMB_OWNED_ADD(cache->n_allocated, 1);
     __atomic_store_n(&record->word, (uint32_t)n_bytes, __ATOMIC_RELAXED);
-    mmb_cache_leave(cache);
+    mmb_magazine_leave(magazine, top);
     *out_record = record;
     return true;
 }
@@ -54,17 +52,15 @@ static inline bool mmb_hot_free(mmbAllocation *record)
         return false;
     struct mmb_magazine *magazine = mmb_magazine_at(mmb_thread_area, record->home);
     struct mmb_thread_cache *cache = mmb_magazine_cache(magazine);
-    mmb_cache_enter(cache);
-    mmbAllocation **top = MMB_OWNED_LOAD(magazine->top);
+    mmbAllocation **top = mmb_magazine_enter(magazine);
     if (__builtin_expect(top >= MMB_OWNED_LOAD(magazine->high), 0)) {
-        mmb_cache_leave(cache);
+        mmb_magazine_leave_unchanged(magazine);
         return false;
     }
     *top = record;
-    MMB_OWNED_STORE(magazine->top, top + 1);
     MMB_OWNED_ADD(cache->account.credit, (int64_t)word);
     mmb_record_mark_free(record);
-    mmb_cache_leave(cache);
+    mmb_magazine_leave(magazine, top + 1);
     return true;
 }
 

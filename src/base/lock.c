@@ -21,21 +21,23 @@
 #define SLEEP_FIRST_NS   20000
 #define SLEEP_LONGEST_NS 1000000
 
-static long wait_a_while(unsigned round, long sleep_ns)
+void mmb_backoff(struct mmb_backoff *backoff)
 {
-    struct timespec request = {0, sleep_ns};
+    int saved_errno = errno; /* malloc, which may be us, must not change it when it succeeds */
+    unsigned round = backoff->round++;
 
     if (round < SPIN_ROUNDS) {
         for (unsigned i = 0; i < 1u << round; i++)
             mmb_pause();
-        return sleep_ns;
-    }
-    if (round < SPIN_ROUNDS + YIELD_ROUNDS) {
+    } else if (round < SPIN_ROUNDS + YIELD_ROUNDS) {
         sched_yield();
-        return sleep_ns;
+    } else {
+        long sleep_ns = backoff->sleep_ns ? backoff->sleep_ns : SLEEP_FIRST_NS;
+        struct timespec request = {0, sleep_ns};
+        nanosleep(&request, NULL); /* a signal only makes it look sooner */
+        backoff->sleep_ns = sleep_ns * 2 < SLEEP_LONGEST_NS ? sleep_ns * 2 : SLEEP_LONGEST_NS;
     }
-    nanosleep(&request, NULL); /* a signal only makes it look sooner */
-    return sleep_ns * 2 < SLEEP_LONGEST_NS ? sleep_ns * 2 : SLEEP_LONGEST_NS;
+    errno = saved_errno;
 }
 
 /* Waiters read until the lock looks free, so that the cache line stays shared and the holder's
@@ -43,25 +45,20 @@ static long wait_a_while(unsigned round, long sleep_ns)
  * to see what the holder wrote. */
 void mmb_lock_acquire_contended(struct mmb_lock *lock)
 {
-    int saved_errno = errno; /* malloc, which may be us, must not change it when it succeeds */
-    long sleep_ns = SLEEP_FIRST_NS;
-    unsigned round = 0;
+    struct mmb_backoff backoff = {0, 0};
 
     do {
         while (atomic_load_explicit(&lock->held, memory_order_relaxed) != 0)
-            sleep_ns = wait_a_while(round++, sleep_ns);
+            mmb_backoff(&backoff);
     } while (atomic_exchange_explicit(&lock->held, 1, memory_order_acquire) != 0);
-    errno = saved_errno;
 }
 
 void mmb_mark_wait(const uint32_t *mark)
 {
-    int saved_errno = errno;
-    long sleep_ns = SLEEP_FIRST_NS;
+    struct mmb_backoff backoff = {0, 0};
 
-    for (unsigned round = 0; __atomic_load_n(mark, __ATOMIC_ACQUIRE) != 0; round++)
-        sleep_ns = wait_a_while(round, sleep_ns);
-    errno = saved_errno;
+    while (__atomic_load_n(mark, __ATOMIC_ACQUIRE) != 0)
+        mmb_backoff(&backoff);
 }
 
 static void expect_success(int result)

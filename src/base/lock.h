@@ -21,6 +21,14 @@ struct mmb_lock {
         0                                                                                          \
     }
 
+/* For a loop that waits for another thread: spins at first, then yields, then sleeps, longer and
+ * longer. Starts as zeroes. Leaves errno alone. */
+struct mmb_backoff {
+    unsigned round;
+    long sleep_ns;
+};
+void mmb_backoff(struct mmb_backoff *backoff);
+
 /* Returns with the lock held. */
 void mmb_lock_acquire_contended(struct mmb_lock *lock);
 
