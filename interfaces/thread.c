@@ -6,6 +6,7 @@
  * while an operation on the cache is under way, so whoever revokes never waits for somebody who
  * waits for him. Lock order: see thread_cache.c. */
 #include "interfaces/thread.h"
+#include <string.h>
 #include "interfaces/thread_hot.h"
 #include "src/base/barrier.h"
 #include "src/base/error.h"
@@ -15,6 +16,10 @@
 #define BATCH_BLOCKS   64u
 #define BATCH_BYTES    ((size_t)256 << 10)
 #define BATCH_OF_LIMIT 16u
+/* A magazine holds up to 256 blocks while they make no more than 32 KiB. It gives half away when it
+ * is full, so that this many may come and go without the store: 128. */
+#define MAGAZINE_BLOCKS 256u
+#define MAGAZINE_BYTES  ((size_t)32 << 10)
 /* Batches that a class's store holds. */
 #define STORE_BATCHES 8u
 /* What the one cache of a scalable page keeps is in nobody else's way for long, but stays when the
@@ -31,6 +36,14 @@ uint32_t mmb_thread_batch(const struct mmb_thread_allocator *allocator, uint32_t
     size_t n = allocator->batch_bytes / mmb_class_bytes[class_index];
     size_t most = class_index >= MMB_CLASS_FIRST_LARGE ? 1 : BATCH_BLOCKS;
     return (uint32_t)(n < 1 ? 1 : n > most ? most : n);
+}
+
+uint32_t mmb_thread_capacity(const struct mmb_thread_allocator *allocator, uint32_t class_index)
+{
+    size_t bytes = allocator->batch_bytes;
+    size_t n = (bytes < MAGAZINE_BYTES ? bytes : MAGAZINE_BYTES) / mmb_class_bytes[class_index];
+    uint32_t least = 2 * mmb_thread_batch(allocator, class_index);
+    return n < least ? least : n > MAGAZINE_BLOCKS ? MAGAZINE_BLOCKS : (uint32_t)n;
 }
 
 /* ---- life ---- */
@@ -314,18 +327,16 @@ uncharge:
 
 /* Makes room in a full magazine: the older half, which is the colder one, leaves it. One without
  * blocks, for want of metadata, is full and empty at once. */
-static uint32_t drain(struct mmb_thread_cache *cache, uint32_t class_index, mmbAllocation **out,
-                      uint32_t batch)
+static uint32_t drain(struct mmb_thread_cache *cache, uint32_t class_index, mmbAllocation **out)
 {
     struct mmb_magazine *magazine = mmb_cache_magazine(cache, class_index);
     uint32_t n = 0;
     mmb_cache_enter(cache);
     mmbAllocation **top = MMB_MAGAZINE_LOAD(magazine->top), **blocks = magazine->blocks;
     if (blocks && mmb_cache_is_running(cache) && top == MMB_MAGAZINE_LOAD(magazine->high)) {
-        for (; n < batch; n++)
-            out[n] = blocks[n];
-        for (mmbAllocation **from = blocks + n; from < top; from++)
-            from[-(ptrdiff_t)n] = *from;
+        n = (uint32_t)(top - blocks) / 2;
+        memcpy(out, blocks, n * sizeof *out);
+        memmove(blocks, blocks + n, (size_t)(top - blocks - n) * sizeof *blocks);
         MMB_MAGAZINE_STORE(magazine->top, top - n);
         mmb_account_settle_mark(&cache->account);
     }
@@ -339,11 +350,11 @@ static bool free_to_cache(struct mmb_thread_allocator *self, struct mmb_thread_c
 {
     if (fill(cache, class_index, &record, 1) == 0)
         return true;
-    mmbAllocation *batch[BATCH_BLOCKS];
-    uint32_t n = drain(cache, class_index, batch, mmb_thread_batch(self, class_index));
+    mmbAllocation *half[MAGAZINE_BLOCKS / 2];
+    uint32_t n = drain(cache, class_index, half);
     bool taken = n && fill(cache, class_index, &record, 1) == 0;
     if (n)
-        put_away(self, class_index, batch, n);
+        put_away(self, class_index, half, n);
     return taken;
 }
 

@@ -42,14 +42,10 @@ struct mmb_thread_allocator {
     uint32_t needed;   /* that many make it the holder, where there are magazines */
 };
 
-/* Blocks that move between a magazine and the store in one go; a magazine holds two such batches.
- */
+/* Blocks that a magazine gets in one go, and those that it holds: two such batches at least, and so
+ * many small ones that a program may allocate and free a hundred in turns within it. */
 uint32_t mmb_thread_batch(const struct mmb_thread_allocator *allocator, uint32_t class_index);
-static inline uint32_t mmb_thread_capacity(const struct mmb_thread_allocator *allocator,
-                                           uint32_t class_index)
-{
-    return 2 * mmb_thread_batch(allocator, class_index);
-}
+uint32_t mmb_thread_capacity(const struct mmb_thread_allocator *allocator, uint32_t class_index);
 
 /* Sums over an allocator's caches, and the highest of their peaks. */
 struct mmb_caches_sum {

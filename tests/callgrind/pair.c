@@ -3,6 +3,7 @@
  * shared library, as a program would call it, with neighbours alive and an exact limit on.
  *     pair                says in a word or two why this build's counts mean nothing, or nothing
  *     pair STRATEGY N     does N pairs; 77: this build does not have the strategy
+ *     pair BURST N        the same, thread-local, but a hundred blocks at a time
  *     pair POINTERS N     N pairs of mmb_malloc and mmb_free_ptr, thread-local
  *     pair FIND N         N times mmb_allocation_find, the same
  * A strategy with SHARED: in front is that of a heap in shared memory. */
@@ -16,6 +17,7 @@
 
 #define N_BYTES      ((size_t)64)
 #define N_NEIGHBOURS ((size_t)200)
+#define N_BURST      ((size_t)100)
 #define EXIT_MISSING 77
 
 #if defined(MMB_DEBUG)
@@ -44,6 +46,22 @@ static void pairs(mmbMemInterface *interface, size_t n)
         *MMB_PTR(block, volatile uint64_t) = i;
         if (mmb_free(block) != MMB_OK)
             fail("mmb_free");
+    }
+}
+
+static void bursts(mmbMemInterface *interface, size_t n)
+{
+    mmbAllocation *blocks[N_BURST];
+
+    for (size_t i = 0; i < n; i += N_BURST) {
+        for (size_t j = 0; j < N_BURST; j++) {
+            if (mmb_allocate(N_BYTES, interface, &blocks[j]) != MMB_OK)
+                fail("mmb_allocate");
+        }
+        for (size_t j = 0; j < N_BURST; j++) {
+            if (mmb_free(blocks[j]) != MMB_OK)
+                fail("mmb_free");
+        }
     }
 }
 
@@ -145,16 +163,32 @@ static void neighbours_make(mmbMemInterface *interface)
     }
 }
 
+/* What is counted besides pairs of a strategy. */
+static const struct {
+    const char *name;
+    void (*run)(mmbMemInterface *interface, size_t n);
+    uint64_t flags;
+} others[] = {
+    {"BURST", bursts, 0}, {"POINTERS", pointer_pairs, 0}, {"FIND", finds, MMB_INTERFACE_FINDABLE}};
+
 int main(int argc, char **argv)
 {
     if (argc != 3) {
         puts(WHY_NOT);
         return EXIT_SUCCESS;
     }
-    bool is_pointers = strcmp(argv[1], "POINTERS") == 0, is_find = strcmp(argv[1], "FIND") == 0;
-    const char *strategy = is_pointers || is_find ? "THREAD_LOCAL" : argv[1];
-    mmbMemInterface *interface = interface_of(strategy, is_find ? MMB_INTERFACE_FINDABLE : 0);
+    const char *strategy = argv[1];
+    void (*run)(mmbMemInterface *, size_t) = pairs;
+    uint64_t flags = 0;
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (strcmp(others[i].name, argv[1]) != 0)
+            continue;
+        strategy = "THREAD_LOCAL";
+        run = others[i].run;
+        flags = others[i].flags;
+    }
+    mmbMemInterface *interface = interface_of(strategy, flags);
     neighbours_make(interface);
-    (is_pointers ? pointer_pairs : is_find ? finds : pairs)(interface, strtoul(argv[2], NULL, 10));
+    run(interface, strtoul(argv[2], NULL, 10));
     return EXIT_SUCCESS;
 }
