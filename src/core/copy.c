@@ -25,12 +25,28 @@ static inline bool has_range(size_t n_object, size_t offset, size_t n_bytes)
     return offset <= n_object && n_bytes <= n_object - offset;
 }
 
-/* No byte is in both runs of n_bytes > 0: the distance, modulo 2^64, is not within n_bytes - 1 of 0
- * on either side. */
+/* No byte is in both runs: the distance, modulo 2^64, is n_bytes or more on either side. */
 static inline bool are_apart(const char *a, const char *b, size_t n_bytes)
 {
-    size_t reach = n_bytes - 1;
-    return (uintptr_t)a - (uintptr_t)b + reach > 2 * reach;
+    uintptr_t distance = (uintptr_t)a - (uintptr_t)b;
+    return distance >= n_bytes && -distance >= n_bytes;
+}
+
+/* Runs that are apart. For 16 B to 64 B, calling memcpy would cost as much as the checks; two or
+ * four pieces of 16 B, which may overlap, are any such size. */
+static inline void copy_bytes(char *to, const char *from, size_t n_bytes)
+{
+    if (n_bytes - 16 > 48) {
+        memcpy(to, from, n_bytes);
+        return;
+    }
+    size_t last = n_bytes - 16;
+    memcpy(to, from, 16);
+    if (n_bytes > 32) {
+        memcpy(to + 16, from + 16, 16);
+        memcpy(to + last - 16, from + last - 16, 16);
+    }
+    memcpy(to + last, from + last, 16);
 }
 
 /* ---- checks ---- */
@@ -167,24 +183,23 @@ __attribute__((noinline)) static mmbError fill_run(mmbAllocation *dst, size_t of
 
 /* ---- public ---- */
 
-/* Equal words are equal sizes; the general path takes the few that differ in their state only. */
-static inline bool are_direct_twins(const mmbAllocation *dst, const mmbAllocation *src)
-{
-    if (!mmb_record_is_ours(dst) || !mmb_record_is_ours(src))
-        return false;
-    uint32_t word = mmb_record_word(dst);
-    size_t n_bytes = word & MMB_RECORD_LOW;
-    return word == mmb_record_word(src) && is_direct(word) && n_bytes != 0 && dst->host != NULL &&
-           src->host != NULL && are_apart(dst->host, src->host, n_bytes);
-}
-
+/* Equal words are equal sizes; the general path takes the few that differ in their state only. The
+ * states are those of is_direct, and a word of 0, which no live object has, wraps. */
 mmbError mmb_copy(mmbAllocation *dst, const mmbAllocation *src)
 {
     dst = mmb_ticket_record(dst);
     src = mmb_ticket_record(src);
-    if (__builtin_expect(!are_direct_twins(dst, src), 0))
+    if (__builtin_expect(!mmb_record_is_ours(dst) || !mmb_record_is_ours(src), 0))
         return copy_whole(dst, src);
-    memcpy(dst->host, src->host, mmb_record_word(dst) & MMB_RECORD_LOW);
+    uint32_t word = mmb_record_word(dst);
+    size_t n_bytes = word & MMB_RECORD_LOW;
+    void *to = dst->host, *from = src->host;
+    if (__builtin_expect(word != mmb_record_word(src) ||
+                             word - 1 >= (MMB_RECORD_STACKED << 24) - 1 || !to || !from,
+                         0) ||
+        __builtin_expect(!are_apart(to, from, n_bytes), 0))
+        return copy_whole(dst, src);
+    copy_bytes(to, from, n_bytes);
     return MMB_OK;
 }
 
@@ -209,7 +224,7 @@ mmbError mmb_copy_1d(mmbAllocation *dst, size_t doffset, const mmbAllocation *sr
     src = mmb_ticket_record(src);
     if (__builtin_expect(!is_direct_run(dst, doffset, src, soffset, n_bytes), 0))
         return copy_run(dst, doffset, src, soffset, n_bytes);
-    memcpy((char *)dst->host + doffset, (const char *)src->host + soffset, n_bytes);
+    copy_bytes((char *)dst->host + doffset, (const char *)src->host + soffset, n_bytes);
     return MMB_OK;
 }
 

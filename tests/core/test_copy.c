@@ -33,10 +33,11 @@ static void check_whole(enum world_place to, enum world_place from, size_t n_byt
     world_free(src);
 }
 
-/* 20 MiB: sizes from 16 MiB up do not fit into a record. */
+/* 16 B to 64 B have a way of their own; sizes from 16 MiB up do not fit into a record. */
 static void test_copy_moves_whole_objects_between_all_places(void)
 {
-    static const size_t sizes[] = {1, 63, 4096, 100001, (size_t)20 << 20};
+    static const size_t sizes[] = {
+        1, 15, 16, 17, 31, 32, 33, 47, 48, 63, 64, 65, 4096, 100001, (size_t)20 << 20};
     for (int to = 0; to < WORLD_PLACES; to++)
         for (int from = 0; from < WORLD_PLACES; from++)
             for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
