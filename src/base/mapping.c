@@ -46,17 +46,37 @@ static size_t guard_bytes(void)
 }
 #endif
 
+/* Mappings of aligned sizes one beside the other are aligned too; and the kernel joins them, while
+ * it counts those with gaps between them against the number that a process may have. So for small
+ * alignments it is worth a look. False with errno: there is nothing to be had. */
+#define OFTEN_PAGES 16u
+static bool take_as_it_comes(size_t n_bytes, size_t alignment, char **out_start)
+{
+    char *start = mmb_os_map(n_bytes);
+    if (!start)
+        return false;
+    if ((uintptr_t)start % alignment != 0)
+        return mmb_os_unmap(start, n_bytes);
+    *out_start = start;
+    return true;
+}
+
 static void *make(size_t n_bytes, size_t alignment)
 {
     size_t page = mmb_os_page_bytes();
     if (alignment <= page)
         return mmb_os_map(n_bytes);
+    char *start = NULL;
+    if (alignment <= OFTEN_PAGES * page && !take_as_it_comes(n_bytes, alignment, &start))
+        return NULL;
+    if (start)
+        return start;
     size_t reserve;
     if (!mmb_add_size(n_bytes, alignment - page, &reserve)) {
         errno = ENOMEM;
         return NULL;
     }
-    char *start = mmb_os_map(reserve);
+    start = mmb_os_map(reserve);
     if (!start)
         return NULL;
     size_t head = mmb_round_up((uintptr_t)start, alignment) - (uintptr_t)start;

@@ -82,6 +82,27 @@ static void test_mmap_trims_what_alignment_needed_more(void)
     }
 }
 
+/* Ranges of aligned sizes, aligned a little, come one beside the other, so that the kernel counts
+ * them as one: a process may have no more than 65,530. */
+static void test_mmap_joins_ranges_that_are_aligned_a_little(void)
+{
+#ifdef MMB_DEBUG
+    suite_skip("the page behind each range keeps them apart");
+#else
+    struct mmb_memory ranges[64];
+    size_t n_bytes = 16 * page, n_apart = 0;
+    for (size_t i = 0; i < 64; i++) {
+        CU_ASSERT_EQUAL_FATAL(map(n_bytes, n_bytes, 4 * page, &ranges[i]), MMB_OK);
+        CU_ASSERT_EQUAL(ranges[i].address % (4 * page), 0);
+        n_apart += i > 0 && ranges[i].address + n_bytes != ranges[i - 1].address &&
+                   ranges[i - 1].address + n_bytes != ranges[i].address;
+    }
+    SUITE_CHECK(n_apart <= 8, "%zu of 64 have gaps", n_apart);
+    for (size_t i = 0; i < 64; i++)
+        unmap(&ranges[i]);
+#endif
+}
+
 static void test_mmap_names_the_native_cause(void)
 {
     static const struct {
@@ -213,8 +234,9 @@ static void test_mmap_advice_refusals_are_reported(void)
 }
 
 MMB_SUITE_WITH("layers/mmap", set_up, tear_down, T(test_mmap_gives_zeroed_whole_pages),
-               T(test_mmap_trims_what_alignment_needed_more), T(test_mmap_names_the_native_cause),
-               T(test_mmap_falls_back_to_the_least), T(test_mmap_undoes_when_trimming_fails),
-               T(test_mmap_reports_a_failed_unmap), T(test_mmap_discard_gives_whole_pages_back),
-               T(test_mmap_advice_reaches_the_kernel), T(test_mmap_advice_spares_partial_pages),
-               T(test_mmap_advice_refusals_are_reported))
+               T(test_mmap_trims_what_alignment_needed_more),
+               T(test_mmap_joins_ranges_that_are_aligned_a_little),
+               T(test_mmap_names_the_native_cause), T(test_mmap_falls_back_to_the_least),
+               T(test_mmap_undoes_when_trimming_fails), T(test_mmap_reports_a_failed_unmap),
+               T(test_mmap_discard_gives_whole_pages_back), T(test_mmap_advice_reaches_the_kernel),
+               T(test_mmap_advice_spares_partial_pages), T(test_mmap_advice_refusals_are_reported))
