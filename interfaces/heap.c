@@ -6,11 +6,12 @@
 #include "interfaces/heap.h"
 #include <string.h>
 #include "interfaces/heap_block.h"
+#include "interfaces/page_map.h"
 #include "src/base/checked.h"
 #include "src/base/error.h"
 #include "src/base/meta.h"
 
-#define PAGE_BYTES     ((size_t)16 << 10)
+#define PAGE_BYTES     MMB_PAGE_BYTES
 #define PAGE_BYTES_MIN ((size_t)64)
 /* A backend that cannot grow is cut into at least 256 pages, so that a small array still serves
  * many classes. */
@@ -128,6 +129,27 @@ static struct mmb_span *take_span_run(struct mmb_heap *heap, uint32_t class_inde
     return span;
 }
 
+/* Else its blocks cannot be found in one step. */
+static bool has_entries(const struct mmb_span *span)
+{
+    return span->heap->page_bytes == MMB_PAGE_BYTES && span->address % MMB_PAGE_BYTES == 0 &&
+           span->address == (uintptr_t)span->host;
+}
+
+/* Before a record of it is handed out. */
+static void enter_pages(const struct mmb_span *span, const mmbAllocation *first, size_t block_bytes)
+{
+    if (has_entries(span))
+        mmb_page_map_enter(span->address, span->n_pages, first, block_bytes,
+                           span->heap->allocator->is_findable);
+}
+
+void mmb_span_leave_pages(const struct mmb_span *span)
+{
+    if (has_entries(span))
+        mmb_page_map_leave(span->address, span->n_pages);
+}
+
 static struct mmb_span *new_span(struct mmb_heap *heap, uint32_t class_index)
 {
     struct mmb_span *span = take_span_run(heap, class_index);
@@ -147,6 +169,7 @@ static struct mmb_span *new_span(struct mmb_heap *heap, uint32_t class_index)
     span->n_free = 0;
     span->free_head = MMB_BLOCK_NONE;
     span->use = MMB_SPAN_SMALL;
+    enter_pages(span, span->owner.records, span->block_bytes);
     heap->n_empty_spans++;
     heap->demand[class_index] = true;
     mmb_list_push_front(&heap->classes[class_index], &span->link);
@@ -158,6 +181,7 @@ void mmb_span_release(struct mmb_heap *heap, struct mmb_span *span)
     MMB_ASSERT(span->n_free == span->n_carved);
     heap->n_empty_spans--;
     mmb_list_remove(&span->link);
+    mmb_span_leave_pages(span);
     mmb_record_slab_free(&span->owner);
     mmb_run_put(heap, span);
 }
@@ -236,6 +260,7 @@ static mmbAllocation *take_large(struct mmb_heap *heap, size_t n_bytes)
     span->record = record;
     record->host = span->host;
     record->home = heap->slot * MMB_SLOT_BYTES;
+    enter_pages(span, record, 0);
     return record;
 }
 
@@ -287,6 +312,7 @@ static void put_small(struct mmb_heap *heap, struct mmb_span *span, mmbAllocatio
 static void put_large(struct mmb_heap *heap, struct mmb_span *span)
 {
     span->record = NULL;
+    mmb_span_leave_pages(span);
     mmb_run_put(heap, span);
 }
 

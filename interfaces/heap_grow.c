@@ -68,8 +68,10 @@ static mmbError obtain(struct mmb_heap *heap, size_t n_bytes)
         return mmb_fail(MMB_OUT_OF_MEMORY, "allocate %zu B: more than there are addresses",
                         n_bytes);
     struct mmb_chunk *chunk;
-    mmbError error =
-        mmb_source_obtain(heap->source, needed, chunk_bytes(heap, n_bytes, needed), 0, &chunk);
+    /* Then its pages can be found in one step. */
+    size_t alignment = mmb_source_free_alignment(heap->source, heap->page_bytes);
+    mmbError error = mmb_source_obtain(heap->source, needed, chunk_bytes(heap, n_bytes, needed),
+                                       alignment, &chunk);
     if (error)
         return error;
     chunk->allocator = heap->allocator;
@@ -211,6 +213,7 @@ void mmb_heap_decay(struct mmb_heap *heap)
 
 static void close_span(struct mmb_span *span)
 {
+    mmb_span_leave_pages(span);
     if (span->use == MMB_SPAN_LARGE) {
         mmb_record_drop_extension(span->record);
         mmb_record_delete(span->record);

@@ -325,6 +325,7 @@ const struct mmb_backend_ops mmb_file_backend = {
     .size = sizeof(struct mmb_backend_ops),
     .name = "file",
     .id = MMB_BACKEND_FILE,
+    .aligns_freely = true,
     .needs_options = true,
     .serves = mmb_host_serves,
     .available = mmb_host_available,

@@ -75,6 +75,7 @@ const struct mmb_backend_ops mmb_mmap_backend = {
     .name = "mmap",
     .id = MMB_BACKEND_MMAP,
     .takes_host_memory = true,
+    .aligns_freely = true,
     .gives_zeros = true,
     .serves = mmb_host_serves,
     .available = mmb_host_available,

@@ -326,6 +326,7 @@ const struct mmb_backend_ops mmb_numa_backend = {
     .name = "numa",
     .id = MMB_BACKEND_NUMA,
     .takes_host_memory = true,
+    .aligns_freely = true,
     .gives_zeros = true,
     .binds = true,
     .places_by_domain = true,

@@ -70,6 +70,14 @@ static struct mmb_address_range read_entry(struct mmb_address_entry *entry)
         .value = atomic_load_explicit(&entry->value, memory_order_acquire)};
 }
 
+/* Under the lock: n modulo 2^64. */
+static void count_ranges(struct mmb_address_map *map, size_t n)
+{
+    size_t n_before = atomic_load_explicit(&map->n_ranges, memory_order_relaxed);
+
+    atomic_store_explicit(&map->n_ranges, n_before + n, memory_order_relaxed);
+}
+
 /* ---- insertion ---- */
 
 static bool count_cells(struct mmb_address_walk *walk, atomic_uintptr_t *word)
@@ -131,7 +139,7 @@ static bool insert_locked(struct mmb_address_map *map, const struct mmb_address_
     write_entry(walk.entry, range);
     walk.visit = enter;
     mmb_address_walk_range(&walk);
-    map->n_ranges++;
+    count_ranges(map, 1);
     return true;
 }
 
@@ -233,7 +241,7 @@ void mmb_address_map_remove(struct mmb_address_map *map, uintptr_t base, size_t 
         walk.visit = leave;
         mmb_address_walk_range(&walk);
         mmb_address_put_entry(map, walk.entry);
-        map->n_ranges--;
+        count_ranges(map, (size_t)-1);
     }
     mmb_lock_release(&map->lock);
 }
@@ -375,7 +383,7 @@ size_t mmb_address_map_count(struct mmb_address_map *map)
     size_t n_ranges;
 
     mmb_lock_acquire(&map->lock);
-    n_ranges = map->n_ranges;
+    n_ranges = atomic_load_explicit(&map->n_ranges, memory_order_relaxed);
     mmb_lock_release(&map->lock);
     return n_ranges;
 }
@@ -390,7 +398,7 @@ void mmb_address_map_reset(struct mmb_address_map *map)
     map->free_entries = NULL;
     map->free_cells = NULL;
     map->n_free_cells = 0;
-    map->n_ranges = 0;
+    atomic_store_explicit(&map->n_ranges, 0, memory_order_relaxed);
     mmb_lock_release(&map->lock);
 }
 

@@ -33,7 +33,7 @@ struct mmb_address_map {
     struct mmb_address_cell *free_cells;
     struct mmb_address_slab *slabs;
     size_t n_free_cells;
-    size_t n_ranges;
+    atomic_size_t n_ranges; /* also read without it */
 };
 
 #define MMB_ADDRESS_MAP_INIT                                                                       \
@@ -62,10 +62,11 @@ void mmb_address_map_remove(struct mmb_address_map *map, uintptr_t base, size_t 
 bool mmb_address_map_lookup(struct mmb_address_map *map, uintptr_t address,
                             struct mmb_address_range *out);
 
-/* There has never been a range in it: a look that costs nothing where few programs insert one. */
-static inline bool mmb_address_map_is_unused(struct mmb_address_map *map)
+/* There is no range in it: a look that costs nothing where few programs insert one. Who was told of
+ * a range sees it counted. */
+static inline bool mmb_address_map_is_empty(struct mmb_address_map *map)
 {
-    return !atomic_load_explicit(&map->root, memory_order_acquire);
+    return atomic_load_explicit(&map->n_ranges, memory_order_relaxed) == 0;
 }
 
 /* Ranges in the map. */

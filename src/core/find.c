@@ -4,6 +4,7 @@
  * Owns nothing; the maps of chunks and wrapped pointers lock for themselves. A visitor is called
  * with no lock held: what it will see is collected first, under the allocator's lock, since a
  * record that was only noted could be freed before it is its turn. */
+#include "interfaces/page_map.h"
 #include "src/base/error.h"
 #include "src/base/os.h"
 #include "src/core/allocation.h"
@@ -11,15 +12,6 @@
 #include "src/core/registry.h"
 #include "src/core/subheap.h"
 #include "src/core/ticket.h"
-
-/* A live object whose own block has the address, if its record alone tells so: it has no extension,
- * no stack that might have dropped it, and the host reaches it there. */
-static inline bool is_plainly_at(const mmbAllocation *record, uintptr_t address)
-{
-    uint32_t word = mmb_record_word(record);
-    return mmb_record_state(word) <= MMB_RECORD_LOCKED &&
-           address - (uintptr_t)record->host < (word & MMB_RECORD_LOW);
-}
 
 /* What else may be at the address when the allocator names this record. */
 static __attribute__((noinline)) mmbAllocation *resolve(const struct mmb_chunk *chunk,
@@ -39,28 +31,40 @@ static __attribute__((noinline)) mmbAllocation *resolve(const struct mmb_chunk *
     return view.flags & MMB_EXTENSION_HIDDEN ? view.parent : record;
 }
 
-mmbAllocation *mmb_allocation_at(uintptr_t address, mmbMemInterface **out_interface)
+/* What no page tells: other strategies, objects with extensions, addresses of nobody. */
+static mmbAllocation *search(uintptr_t address, mmbMemInterface **out_interface)
 {
     struct mmb_chunk *chunk = mmb_chunk_find(address);
     struct mmb_allocator *allocator = chunk ? chunk->allocator : NULL;
     mmbAllocation *record = allocator ? allocator->ops->find(allocator, chunk, address) : NULL;
-    if (!record)
-        return NULL;
+    if (!mmb_record_is_ours(record))
+        return NULL; /* nobody's address, in a page that changes hands */
     *out_interface = allocator->interface;
-    return is_plainly_at(record, address) ? record : resolve(chunk, record, address);
+    return mmb_record_is_plainly_at(record, address) ? record : resolve(chunk, record, address);
+}
+
+mmbAllocation *mmb_allocation_at(uintptr_t address, mmbMemInterface **out_interface)
+{
+    mmbAllocation *record = mmb_page_find(address);
+    const struct mmb_allocator *allocator = record ? mmb_record_allocator(record) : NULL;
+    if (!allocator)
+        return search(address, out_interface);
+    *out_interface = allocator->interface;
+    return record;
 }
 
 static mmbAllocation *wrapped_at(uintptr_t address, mmbMemInterface **out_interface)
 {
     struct mmb_address_range range;
-    if (mmb_address_map_is_unused(&mmb_wrapped_map) ||
+    if (mmb_address_map_is_empty(&mmb_wrapped_map) ||
         !mmb_address_map_lookup(&mmb_wrapped_map, address, &range))
         return NULL;
     *out_interface = mmb_record_allocator(range.value)->interface;
     return range.value;
 }
 
-mmbError mmb_allocation_find(const void *ptr, mmbAllocation **out_allocation)
+static __attribute__((noinline)) mmbError find_slowly(const void *ptr,
+                                                      mmbAllocation **out_allocation)
 {
     mmbError error = mmb_library_check("allocation_find");
     if (error)
@@ -77,7 +81,25 @@ mmbError mmb_allocation_find(const void *ptr, mmbAllocation **out_allocation)
     return MMB_OK;
 }
 
-bool mmb_contains_ptr(const mmbMemInterface *interface, const void *ptr)
+/* Whether the library is initialised need not be asked where a page leads to a live record: none is
+ * when it is not. */
+mmbError mmb_allocation_find(const void *ptr, mmbAllocation **out_allocation)
+{
+    const struct mmb_page_entry *entry = mmb_page_entry_of((uintptr_t)ptr);
+    if (__builtin_expect(!entry || !out_allocation, 0) ||
+        __builtin_expect(!mmb_address_map_is_empty(&mmb_wrapped_map), 0))
+        return find_slowly(ptr, out_allocation);
+    mmbAllocation *record = mmb_page_entry_guess(entry, (uintptr_t)ptr);
+    if (__builtin_expect(!record || !mmb_record_is_plainly_at(record, (uintptr_t)ptr) ||
+                             !MMB_OWNED_LOAD(entry->is_findable),
+                         0))
+        return find_slowly(ptr, out_allocation);
+    *out_allocation = mmb_ticket_of(record);
+    return MMB_OK;
+}
+
+/* Its memory without a live plain block, and what fallbacks have. */
+static __attribute__((noinline)) bool contains(const mmbMemInterface *interface, const void *ptr)
 {
     struct mmb_chunk *chunk = mmb_chunk_find((uintptr_t)ptr);
     struct mmb_allocator *allocator = chunk ? chunk->allocator : NULL;
@@ -86,6 +108,20 @@ bool mmb_contains_ptr(const mmbMemInterface *interface, const void *ptr)
     while (interface && interface != allocator->interface)
         interface = interface->fallback;
     return interface != NULL;
+}
+
+/* A live block tells whose it is. */
+static inline bool has_block_at(const mmbMemInterface *interface, const void *ptr)
+{
+    if (!mmb_interface_is_slot(interface))
+        return false;
+    const mmbAllocation *record = mmb_page_find((uintptr_t)ptr);
+    return record && mmb_interface_owns(interface, record);
+}
+
+bool mmb_contains_ptr(const mmbMemInterface *interface, const void *ptr)
+{
+    return __builtin_expect(has_block_at(interface, ptr), 1) || contains(interface, ptr);
 }
 
 /* ---- all of them ---- */

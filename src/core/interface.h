@@ -63,6 +63,13 @@ static inline bool mmb_interface_is_live(const mmbMemInterface *interface)
            atomic_load_explicit(&interface->magic, memory_order_acquire) == MMB_INTERFACE_MAGIC;
 }
 
+/* Is it a record of the interface's one heap? False where that has no magazines: the record's
+ * allocator tells. The interface is a slot, and alive if it has a live record. */
+static inline bool mmb_interface_owns(const mmbMemInterface *interface, const mmbAllocation *record)
+{
+    return (record->home ^ interface->hot.slot_base) < MMB_SLOT_BYTES;
+}
+
 /* MMB_NOT_INITIALIZED or MMB_INVALID_INTERFACE with a detail unless it is a live handle. Lock-free.
  */
 mmbError mmb_interface_check(const mmbMemInterface *interface, const char *function);

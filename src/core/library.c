@@ -4,6 +4,7 @@
 #include <mmb/library.h>
 #include <mmb/version.h>
 #include "interfaces/orphan.h"
+#include "interfaces/page_map.h"
 #include "layers/user/user.h"
 #include "src/base/error.h"
 #include "src/base/thread_model.h"
@@ -39,6 +40,7 @@ static void stop(void)
     mmb_orphans_close();
     mmb_record_delete_all();
     mmb_region_providers_close();
+    mmb_page_map_reset();
     mmb_address_map_reset(&mmb_wrapped_map);
     mmb_address_map_reset(&mmb_chunk_map);
     mmb_user_backends_close();

@@ -69,6 +69,7 @@ static bool reserve(size_t n_bytes)
     }
     slabs.table = table;
     slabs.n_reserved = n_granules;
+    slabs.n_used = 1; /* the first is never given: record 0 is nobody's (interfaces/page_map.h) */
     mmb_records.base = (uintptr_t)records;
     return true;
 }

@@ -335,6 +335,12 @@ size_t mmb_source_min_alignment(const struct mmb_source *source)
     return source->backend->min_alignment;
 }
 
+size_t mmb_source_free_alignment(const struct mmb_source *source, size_t wanted)
+{
+    size_t least = source->backend->min_alignment;
+    return source->backend->ops->aligns_freely && wanted > least ? wanted : 0;
+}
+
 size_t mmb_source_min_chunk(const struct mmb_source *source)
 {
     size_t max_regions = source->provider ? source->provider->caps.max_regions : 0;

@@ -157,7 +157,8 @@ static mmbError open_allocator(const struct plan *plan, int domain, struct mmb_s
                  .quota = mmb_space_quota(space, domain),
                  .source = heap->source,
                  .interface = plan->interface,
-                 .domain = domain},
+                 .domain = domain,
+                 .is_findable = plan->interface->flags & MMB_INTERFACE_FINDABLE},
         .options = plan->config->strategy_opts,
         .segment = segment,
     };

@@ -24,7 +24,8 @@ struct mmb_allocator {
     struct mmb_source *source;
     mmbMemInterface *interface;
     uint32_t slot;
-    int domain; /* position in the layer's list, or -1: the layer as a whole */
+    int domain;       /* position in the layer's list, or -1: the layer as a whole */
+    bool is_findable; /* the interface has MMB_INTERFACE_FINDABLE */
 };
 
 /* What core fills for open; `base` is copied into the instance. */

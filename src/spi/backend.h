@@ -64,6 +64,8 @@ struct mmb_backend_ops {
     bool binds;
     /* It places by `domain`: without this it cannot serve a space with limits per domain. */
     bool places_by_domain;
+    /* A larger alignment than min_alignment costs addresses at the most. */
+    bool aligns_freely;
     /* What map gives reads as zero. */
     bool gives_zeros;
     /* Nothing can be had of it without options, so it is nobody's default of its own accord. */

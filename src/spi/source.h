@@ -36,6 +36,8 @@ void mmb_source_discard(struct mmb_chunk *chunk, size_t offset, size_t n_bytes);
 /* Properties for sizing. */
 size_t mmb_source_bounded(const struct mmb_source *source);       /* SIZE_MAX: can grow */
 size_t mmb_source_min_alignment(const struct mmb_source *source); /* of every chunk's address */
+/* The larger of that and the wanted one, where that costs addresses at the most; else 0. */
+size_t mmb_source_free_alignment(const struct mmb_source *source, size_t wanted);
 size_t
 mmb_source_min_chunk(const struct mmb_source *source); /* where regions are counted, else 0 */
 struct mmb_backend *mmb_source_backend(const struct mmb_source *source);

@@ -103,6 +103,35 @@ static void test_find_prefers_the_smallest_wrapped_object(void)
     lab_free(wrapped[0]);
 }
 
+/* Also of what has memory of its own, and as soon as nothing is wrapped there the block again. */
+static void test_find_prefers_what_is_wrapped_in_a_block(void)
+{
+    mmbAllocation *block = lab_new(page, 1000), *wrapped = NULL, *out = NULL;
+    char *first = mmb_allocation_ptr(block);
+    CU_ASSERT_EQUAL_FATAL(mmb_allocation_create_wrapped(first + 100, 50, page, &wrapped), MMB_OK);
+    for (size_t offset = 0; offset < 1000; offset += 7) {
+        mmbAllocation *expected = offset >= 100 && offset < 150 ? wrapped : block;
+        SUITE_CHECK(mmb_allocation_find(first + offset, &out) == MMB_OK && out == expected, "%zu",
+                    offset);
+    }
+    lab_free(wrapped);
+    CU_ASSERT_EQUAL(mmb_allocation_find(first + 120, &out), MMB_OK);
+    CU_ASSERT_PTR_EQUAL(out, block);
+    lab_free(block);
+}
+
+/* Nor is a block of an interface without the flag, though its page tells of it. */
+static void test_find_asks_for_the_flag(void)
+{
+    mmbAllocation *out = NULL;
+    for (int s = MMB_STRATEGY_PASSTHROUGH; s <= MMB_STRATEGY_THREAD_LOCAL; s++) {
+        mmbAllocation *block = lab_new(lab_interface(space, (mmbStrategy)s, LAB_MMAP, 0), 100);
+        SUITE_CHECK(mmb_allocation_find(mmb_allocation_ptr(block), &out) == MMB_NOT_FOUND, "%d", s);
+        lab_free(block);
+    }
+    CU_ASSERT_PTR_NULL(out);
+}
+
 /* ---- enumeration ---- */
 
 struct count {
@@ -253,6 +282,7 @@ static void test_find_and_for_each_beside_other_threads(void)
 MMB_SUITE_WITH("core/find", set_up, tear_down, T(test_find_refuses_what_is_nobodys),
                T(test_find_covers_just_the_requested_bytes),
                T(test_find_prefers_the_smallest_wrapped_object),
+               T(test_find_prefers_what_is_wrapped_in_a_block), T(test_find_asks_for_the_flag),
                T(test_contains_knows_its_memory_and_no_other),
                T(test_contains_looks_into_the_fallback), T(test_for_each_checks_its_arguments),
                T(test_for_each_ends_when_told), T(test_for_each_without_memory),
