@@ -68,6 +68,7 @@ static void fill_hot(mmbMemInterface *interface)
     interface->hot.allocator = allocator;
     interface->hot.quick = allocator->ops->allocate_quickly;
     interface->hot.lookup_bytes = interface->hot.slot_base ? MMB_HOT_BYTES : 0;
+    interface->hot.pointer_bytes = interface->host_accessible ? interface->hot.lookup_bytes : 0;
 }
 
 mmbError mmb_interface_open(mmbMemSpace *space, const mmbMemInterfaceConfig *config,

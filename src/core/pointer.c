@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Raw pointers over an interface, for containers and programs that know no handles. Owns nothing;
- * the record behind a pointer is found through the map of chunks. */
+ * the record behind a pointer is found through its page or the map of chunks. */
 #include <mmb/pointer.h>
 #include <mmb/copy.h>
+#include "interfaces/page_map.h"
+#include "interfaces/thread_hot.h"
 #include "src/base/checked.h"
 #include "src/base/error.h"
 #include "src/core/allocation.h"
@@ -25,12 +27,52 @@ static mmbError check_pointers(const mmbMemInterface *interface, const char *fun
     return error;
 }
 
-void *mmb_malloc(mmbMemInterface *interface, size_t n_bytes)
+/* ---- the short ways ---- */
+
+/* Debug builds have none but those of mmb_allocate() and mmb_free(), which look after the handles
+ * that they give out. */
+#ifdef MMB_DEBUG
+#define HAS_SHORT_WAYS 0
+#else
+#define HAS_SHORT_WAYS 1
+#endif
+
+/* As mmb_allocate() where a magazine has a record. NULL: nothing has happened. */
+static inline mmbAllocation *take(mmbMemInterface *interface, size_t n_bytes)
+{
+    mmbAllocation *record;
+    if (!HAS_SHORT_WAYS || __builtin_expect(!mmb_interface_is_slot(interface), 0) ||
+        __builtin_expect(n_bytes > interface->hot.pointer_bytes, 0) ||
+        __builtin_expect(!mmb_hot_allocate(&interface->hot, n_bytes, &record), 0))
+        return NULL;
+    return record;
+}
+
+/* Frees a plain block of this interface's one heap that starts here, if its page tells. Whether the
+ * interface is alive need not be asked: it is while it has a block. False: nothing has happened. */
+static inline bool give(const mmbMemInterface *interface, const void *ptr)
+{
+    if (!HAS_SHORT_WAYS || __builtin_expect(!mmb_interface_is_slot(interface), 0))
+        return false;
+    mmbAllocation *record = mmb_page_guess((uintptr_t)ptr);
+    if (__builtin_expect(!record || record->host != ptr, 0) ||
+        __builtin_expect(!mmb_interface_owns(interface, record), 0))
+        return false;
+    return mmb_hot_free(record);
+}
+
+static __attribute__((noinline)) void *malloc_slowly(mmbMemInterface *interface, size_t n_bytes)
 {
     mmbAllocation *record;
     if (check_pointers(interface, "malloc") || mmb_allocate(n_bytes, interface, &record))
         return NULL;
     return address_of(record);
+}
+
+void *mmb_malloc(mmbMemInterface *interface, size_t n_bytes)
+{
+    const mmbAllocation *record = take(interface, n_bytes);
+    return __builtin_expect(record != NULL, 1) ? record->host : malloc_slowly(interface, n_bytes);
 }
 
 void *mmb_calloc(mmbMemInterface *interface, size_t count, size_t n_bytes)
@@ -96,7 +138,7 @@ static mmbError release(mmbAllocation *record, const char *function)
     return mmb_allocation_release(record, function);
 }
 
-mmbError mmb_free_ptr(mmbMemInterface *interface, void *ptr)
+static __attribute__((noinline)) mmbError free_slowly(mmbMemInterface *interface, void *ptr)
 {
     mmbError error = mmb_interface_check(interface, "free_ptr");
     mmbAllocation *record;
@@ -104,6 +146,11 @@ mmbError mmb_free_ptr(mmbMemInterface *interface, void *ptr)
         return error;
     error = find(interface, ptr, "free_ptr", &record);
     return error ? error : release(record, "free_ptr");
+}
+
+mmbError mmb_free_ptr(mmbMemInterface *interface, void *ptr)
+{
+    return __builtin_expect(give(interface, ptr), 1) ? MMB_OK : free_slowly(interface, ptr);
 }
 
 mmbError mmb_free_sized(mmbMemInterface *interface, void *ptr, size_t n_bytes, size_t alignment)

@@ -19,6 +19,7 @@ struct mmb_hot {
     uint32_t slot_base;                 /* offset of the allocator's slot; 0: none */
     uint32_t cached_bytes;              /* the largest size that magazines hold; 0: none */
     size_t lookup_bytes;                /* MMB_HOT_BYTES; 0: no magazine serves any size */
+    size_t pointer_bytes;               /* the same where each block has a host pointer, else 0 */
     struct mmb_stack *stack;            /* interfaces/stack_hot.h; NULL: another strategy */
     /* Of a shared heap, for whose thread caches the above is (interfaces/shared_hot.h); 0: none. */
     uint64_t serial;
@@ -33,6 +34,7 @@ static inline void mmb_hot_clear(struct mmb_hot *hot)
     for (uint32_t i = 0; i < MMB_HOT_ENTRIES; i++)
         __atomic_store_n(&hot->magazine[i], 0, __ATOMIC_RELAXED);
     hot->lookup_bytes = 0;
+    hot->pointer_bytes = 0;
     hot->slot_base = 0;
     hot->cached_bytes = 0;
     hot->stack = NULL;
