@@ -8,10 +8,10 @@
  * and has the generation that the record was made for.
  *
  * The thread of a cache, of the scalable page's the first that comes, is its runner: it allocates
- * and frees single blocks without the lock (shared_quick.c), marked by `busy`. Whoever else has the
- * lock stops it first: a bit in `state`, a barrier of all threads, a wait for busy == 0. The quota
- * stops it in the same way when it recalls the credit. As in thread_cache.h, the runner's check of
- * `state` comes after its mark. */
+ * and frees single blocks without the lock (shared_quick.c), marked by its tallies (lock.h).
+ * Whoever else has the lock stops it first: a bit in `state`, a barrier of all threads, a wait
+ * until both are even. The quota stops it in the same way when it recalls the credit. As in
+ * thread_cache.h, the runner's check of `state` comes after its mark. */
 #ifndef MMB_INTERFACES_SHARED_H
 #define MMB_INTERFACES_SHARED_H
 #include <stdatomic.h>
@@ -35,12 +35,19 @@ struct mmb_shadow;
  */
 enum mmb_shared_word_state { MMB_WORD_CLOSED, MMB_WORD_OPEN, MMB_WORD_CURRENT };
 
-/* The blocks of one word of A. A record's home object is the address of its word plus its bit. */
+/* The blocks of one word of A. A record's home object is the address of its word plus its bit.
+ *
+ * In a span that is owned here what is free is known from private words alone: `mask` has the
+ * blocks of a CURRENT word that can be had at once, and mask ^ rest is what the owner made of A.
+ * `able` has those that are, or will be when the runner frees them, of that kind: a block is free
+ * and its record there and idle, and no mark in K is left from an earlier life. K is looked at when
+ * a word comes into use, since it is only set under the cache's lock (mmb_shared_block_keep). */
 struct mmb_shared_word {
-    uint64_t *bits;                 /* A and F */
-    uint64_t *spared;               /* K */
-    uint8_t *generations;           /* the byte where its blocks' begin */
-    uint64_t mask;                  /* CURRENT: free blocks whose records are there and idle */
+    uint64_t *bits;       /* A and F */
+    uint8_t *generations; /* the byte where its blocks' begin */
+    uint64_t mask;        /* 0 unless CURRENT */
+    uint64_t rest;
+    uint64_t able;                  /* if CURRENT */
     struct mmb_shared_cache *cache; /* as the shadow's */
     struct mmb_shadow *shadow;
     uint16_t number; /* in the span */
@@ -79,14 +86,13 @@ static inline bool mmb_shadow_is_of_now(const struct mmb_shadow *shadow)
  * quota's, all else is under `lock`. */
 struct mmb_shared_cache {
     uint64_t state; /* the heap's serial, and why the runner may not work */
-    uint32_t busy;  /* the runner is in an operation */
-    uint32_t home;  /* of the records of its live blocks, but for the generation */
+    uint64_t fresh; /* word and home of a new record, but for the size and the generation */
     uint32_t slot;
-    struct mmb_account account; /* takes part while there is a runner */
-    uint64_t n_allocated, n_freed;
-    struct mmb_shared_word *last_word; /* what the runner allocated last, or no word */
-    uint32_t last_bit;
-    uint32_t reserved;
+    uint32_t home_slot;            /* the heap's, which is in its records' homes */
+    struct mmb_account account;    /* takes part while there is a runner */
+    uint64_t n_allocated, n_freed; /* tallies: odd while the runner is in an operation */
+    struct mmb_shared_word *last;  /* a CURRENT one, where the runner allocated last, or none */
+    uint64_t last_bit;             /* which block, as a bit of masks */
     struct mmb_shared_word *bins[MMB_SHARED_CLASSES_MAX]; /* none: &mmb_shared_no_word */
     struct mmb_shared_word *no_bin;                       /* always none */
     const void *runner;             /* thread pointer; NULL: nobody works here without the lock */
@@ -153,6 +159,8 @@ struct mmb_shared_cache *mmb_shared_cache_for(struct mmb_shared_heap *heap, uint
 /* Locks it and stops its runner, unless that is the caller. */
 void mmb_shared_cache_lock(struct mmb_shared_cache *cache);
 void mmb_shared_cache_unlock(struct mmb_shared_cache *cache);
+/* It was stopped: returns when it is in no operation that it began before. */
+void mmb_shared_wait_for_runner(const struct mmb_shared_cache *cache);
 
 /* The cache that the calling thread is the runner of and used last, or none. */
 extern __thread struct mmb_shared_cache *mmb_shared_here
@@ -213,6 +221,8 @@ void mmb_shared_word_open(struct mmb_shared_cache *cache, struct mmb_shared_word
 /* Has nothing but that word of the span allocated blocks, and is it not in use? */
 bool mmb_shared_word_is_last(const struct mmb_shared_cache *cache,
                              const struct mmb_shared_word *word);
+/* A block of this process outlives it, and is nobody's (segment.h). No lock is held. */
+void mmb_shared_block_keep(struct mmb_shared_heap *heap, uint64_t offset);
 /* Takes what others freed in the cache's spans, and gives empty spans back. */
 void mmb_shared_cache_collect(struct mmb_shared_cache *cache);
 /* The same in all caches, and spans of the dead and detached. No lock is held. */

@@ -6,7 +6,6 @@
  * uncharges the quota itself. Locks: the quota's. */
 #include <string.h>
 #include "interfaces/shared.h"
-#include "interfaces/shared_hot.h"
 #include "src/base/error.h"
 
 static struct mmb_shared_cache *cache_of(struct mmb_account *account)
@@ -22,7 +21,7 @@ static void suspend(struct mmb_account *account)
 
 static void settle(struct mmb_account *account)
 {
-    mmb_mark_wait(&cache_of(account)->busy);
+    mmb_shared_wait_for_runner(cache_of(account));
 }
 
 static void resume(struct mmb_account *account)
@@ -59,10 +58,10 @@ static bool is_running(const struct mmb_shared_cache *cache)
 
 static bool take(struct mmb_quota *quota, struct mmb_shared_cache *cache, int64_t n_bytes)
 {
-    mmb_shared_run_begin(cache);
+    mmb_tally_begin(&cache->n_allocated);
     bool taken = is_running(cache) && (mmb_account_take(&cache->account, n_bytes) ||
                                        mmb_account_take_sole(quota, &cache->account, n_bytes));
-    mmb_shared_run_end(cache);
+    mmb_tally_undo(&cache->n_allocated);
     return taken;
 }
 
@@ -94,11 +93,11 @@ void mmb_shared_uncharge(struct mmb_shared_heap *heap, size_t n_bytes)
         mmb_quota_uncharge(heap->base.quota, n_bytes);
         return;
     }
-    mmb_shared_run_begin(cache);
+    mmb_tally_begin(&cache->n_allocated);
     bool given = is_running(cache);
     if (given)
         mmb_account_give(&cache->account, (int64_t)n_bytes);
-    mmb_shared_run_end(cache);
+    mmb_tally_undo(&cache->n_allocated);
     if (!given)
         mmb_account_uncharge(heap->base.quota, &cache->account, n_bytes);
 }

@@ -7,12 +7,13 @@
  * block, so a process may die anywhere. A class has a list of spans with OPEN words, the one that
  * was opened longest ago in front, since most has become free there, and one of all others. A span
  * that is empty goes back when its class has another one to allocate from. */
-#include "interfaces/shared.h"
+#include "interfaces/shared_hot.h"
 
 /* Spans that are looked through for what others freed before a new one is made. */
 #define COLLECT_AT_ONCE 4u
 
-struct mmb_shared_word mmb_shared_no_word;
+static uint64_t no_bits[2];
+struct mmb_shared_word mmb_shared_no_word = {.bits = no_bits};
 
 static uint64_t load(const uint64_t *word)
 {
@@ -40,9 +41,10 @@ static struct mmb_shadow *shadow_at(struct mmb_list *node)
     return MMB_CONTAINER_OF(node, struct mmb_shadow, link);
 }
 
+/* Of a span that a cache here owns, as all that follows. */
 static uint64_t free_bits(const struct mmb_shared_word *word)
 {
-    return ~load(&word->bits[0]) & mmb_shared_span_mask(&word->shadow->span, word->number);
+    return ~mmb_shared_allocated(word) & mmb_shared_span_mask(&word->shadow->span, word->number);
 }
 
 static bool is_empty(const struct mmb_shadow *shadow)
@@ -62,11 +64,31 @@ static bool has_bin(const struct mmb_shared_cache *cache, const struct mmb_shado
 
 /* ---- words ---- */
 
-/* The bits of those whose records are there and idle. */
-static uint64_t ready(const struct mmb_shared_cache *cache, struct mmb_shared_word *word,
-                      uint64_t bits)
+static void set_allocated(struct mmb_shared_word *word, uint64_t allocated)
+{
+    MMB_OWNED_STORE(word->rest, allocated ^ word->mask);
+    __atomic_store_n(&word->bits[0], allocated, __ATOMIC_RELEASE);
+}
+
+/* Changes none of what is allocated. */
+static void set_mask(struct mmb_shared_word *word, uint64_t mask)
+{
+    MMB_OWNED_STORE(word->rest, mmb_shared_allocated(word) ^ mask);
+    MMB_OWNED_STORE(word->mask, mask);
+}
+
+static uint64_t *spared_of(const struct mmb_shared_word *word)
+{
+    return &word->shadow->span.spared[word->number];
+}
+
+/* Of free blocks those whose records are there and idle. None is kept for its last life's sake. */
+static uint64_t make_ready(const struct mmb_shared_cache *cache, struct mmb_shared_word *word,
+                           uint64_t bits)
 {
     uint64_t able = 0;
+    if (__builtin_expect((load(spared_of(word)) & bits) != 0, 0))
+        __atomic_fetch_and(spared_of(word), ~bits, __ATOMIC_RELAXED);
     for (; bits; bits &= bits - 1) {
         uint32_t bit = (uint32_t)__builtin_ctzll(bits);
         const mmbAllocation *record = __atomic_load_n(&word->records[bit], __ATOMIC_ACQUIRE);
@@ -103,10 +125,13 @@ static void close_word(struct mmb_shared_cache *cache, struct mmb_shared_word *w
 /* Blocks of an own span can be had again. */
 static void add_free(struct mmb_shared_cache *cache, struct mmb_shared_word *word, uint64_t bits)
 {
-    if (word->state == MMB_WORD_CURRENT)
-        word->mask |= ready(cache, word, bits);
-    else if (word->state == MMB_WORD_CLOSED)
+    if (word->state == MMB_WORD_CURRENT) {
+        uint64_t ready = make_ready(cache, word, bits);
+        word->able = (word->able & ~bits) | ready;
+        set_mask(word, (word->mask & ~bits) | ready);
+    } else if (word->state == MMB_WORD_CLOSED) {
         mmb_shared_word_open(cache, word);
+    }
 }
 
 /* ---- collecting ---- */
@@ -140,9 +165,8 @@ static void collect_word(struct mmb_shared_cache *cache, struct mmb_shared_word 
     uint64_t marks = __atomic_load_n(&bits[1], __ATOMIC_ACQUIRE);
     if (__builtin_expect(marks == 0, 1))
         return;
-    uint64_t allocated = load(&bits[0]), freed = allocated & marks;
-    freed &= mmb_shared_span_mask(&word->shadow->span, word->number);
-    __atomic_store_n(&bits[0], allocated & ~marks, __ATOMIC_RELEASE);
+    uint64_t allocated = mmb_shared_allocated(word), freed = allocated & marks;
+    set_allocated(word, allocated & ~marks);
     __atomic_fetch_and(&bits[1], ~marks, __ATOMIC_ACQ_REL);
     expire(cache, word, freed);
     if (freed)
@@ -155,14 +179,20 @@ static void collect_span(struct mmb_shared_cache *cache, struct mmb_shadow *shad
         collect_word(cache, &shadow->words[w]);
 }
 
+/* The span has no CURRENT word any more. */
+static void forget_last(struct mmb_shared_cache *cache, const struct mmb_shadow *shadow)
+{
+    if (cache->last->shadow == shadow)
+        cache->last = &mmb_shared_no_word;
+}
+
 static void release_span(struct mmb_shared_cache *cache, struct mmb_shadow *shadow)
 {
     struct mmb_shared_segment *segment = segment_of(cache);
     struct mmb_shared_span now;
     if (has_bin(cache, shadow))
         cache->bins[list_of(shadow)] = &mmb_shared_no_word;
-    if (cache->last_word->shadow == shadow)
-        cache->last_word = &mmb_shared_no_word;
+    forget_last(cache, shadow);
     struct mmb_shared_span span = shadow->span;
     mmb_shadow_drop(cache->heap, shadow);
     mmb_shared_lock(segment, cache->slot);
@@ -217,14 +247,15 @@ static bool use_word(struct mmb_shared_cache *cache, struct mmb_shared_word *wor
 {
     struct mmb_shadow *shadow = word->shadow;
     collect_word(cache, word);
-    uint64_t bits = free_bits(word), mask = ready(cache, word, bits);
-    lack->of_metadata = bits != 0 && mask == 0;
+    uint64_t bits = free_bits(word), ready = make_ready(cache, word, bits);
+    lack->of_metadata = bits != 0 && ready == 0;
     if (lack->of_metadata)
         return false; /* it stays OPEN */
     close_word(cache, word);
-    if (mask == 0)
+    if (ready == 0)
         return false;
-    word->mask = mask;
+    word->able = ready | (mmb_shared_allocated(word) & ~load(spared_of(word)));
+    set_mask(word, ready);
     word->state = MMB_WORD_CURRENT;
     cache->bins[shadow->span.class_index] = word;
     return true;
@@ -286,6 +317,9 @@ static void leave_bin(struct mmb_shared_cache *cache, uint32_t class_index)
 {
     struct mmb_shared_word *word = cache->bins[class_index];
     cache->bins[class_index] = &mmb_shared_no_word;
+    forget_last(cache, word->shadow);
+    set_mask(word, 0);
+    word->able = 0;
     word->state = MMB_WORD_CLOSED;
     if (free_bits(word))
         mmb_shared_word_open(cache, word);
@@ -336,7 +370,7 @@ bool mmb_shared_block_take(struct mmb_shared_cache *cache, const struct mmb_shar
         return false;
     struct mmb_shared_word *word = cache->bins[want->class_index];
     *out = (struct mmb_shared_block){word, (uint32_t)__builtin_ctzll(word->mask)};
-    word->mask &= word->mask - 1;
+    set_mask(word, word->mask & (word->mask - 1));
     return true;
 }
 
@@ -347,7 +381,7 @@ bool mmb_shared_word_is_last(const struct mmb_shared_cache *cache,
     if (has_bin(cache, shadow))
         return false;
     for (uint32_t w = 0; w < mmb_shared_span_words(&shadow->span); w++)
-        if (w != word->number && load(&shadow->words[w].bits[0]) != 0)
+        if (w != word->number && mmb_shared_allocated(&shadow->words[w]) != 0)
             return false;
     return true;
 }
@@ -364,13 +398,11 @@ void mmb_shared_block_untake(struct mmb_shared_cache *cache, const struct mmb_sh
 /* A mark that a mistaken free left while the block was free must not make it free again. */
 void mmb_shared_block_commit(const struct mmb_shared_block *block)
 {
-    const struct mmb_shared_word *word = block->word;
+    struct mmb_shared_word *word = block->word;
     uint64_t bit = bit_of(block->bit);
     if (__builtin_expect((load(&word->bits[1]) & bit) != 0, 0))
         __atomic_fetch_and(&word->bits[1], ~bit, __ATOMIC_RELAXED);
-    if (__builtin_expect((load(word->spared) & bit) != 0, 0))
-        __atomic_fetch_and(word->spared, ~bit, __ATOMIC_RELAXED);
-    __atomic_store_n(&word->bits[0], load(&word->bits[0]) | bit, __ATOMIC_RELEASE);
+    set_allocated(word, mmb_shared_allocated(word) | bit);
 }
 
 bool mmb_shared_block_free(struct mmb_shared_cache *cache, struct mmb_shadow *shadow,
@@ -378,11 +410,49 @@ bool mmb_shared_block_free(struct mmb_shared_cache *cache, struct mmb_shadow *sh
 {
     struct mmb_shared_block block = {&shadow->words[index / MMB_SHARED_WORD_BLOCKS],
                                      index % MMB_SHARED_WORD_BLOCKS};
-    uint64_t *bits = block.word->bits;
-    uint64_t allocated = load(&bits[0]), bit = bit_of(block.bit);
-    if (!(allocated & ~load(&bits[1]) & bit))
+    uint64_t allocated = mmb_shared_allocated(block.word), bit = bit_of(block.bit);
+    if (!(allocated & ~load(&block.word->bits[1]) & bit))
         return false;
-    __atomic_store_n(&bits[0], allocated & ~bit, __ATOMIC_RELEASE);
+    set_allocated(block.word, allocated & ~bit);
     mmb_shared_block_untake(cache, &block);
     return true;
+}
+
+/* ---- blocks that are nobody's ---- */
+
+/* The cache here that owns the span; NULL: none does. */
+static struct mmb_shared_cache *owner_of(struct mmb_shared_heap *heap, uint32_t granule)
+{
+    struct mmb_shared_cache *found = NULL;
+    uint16_t number = __atomic_load_n(&heap->owned[granule], __ATOMIC_ACQUIRE);
+    mmb_lock_acquire(&heap->caches_lock);
+    MMB_LIST_FOR_EACH (node, &heap->caches) {
+        struct mmb_shared_cache *cache = MMB_CONTAINER_OF(node, struct mmb_shared_cache, link);
+        if (number != 0 && cache->number == number)
+            found = cache;
+    }
+    mmb_lock_release(&heap->caches_lock);
+    return found;
+}
+
+/* Its mark in K goes when its word comes into use again, and it must not be had before that. */
+void mmb_shared_block_keep(struct mmb_shared_heap *heap, uint64_t offset)
+{
+    struct mmb_shared_span span;
+    uint32_t index;
+    struct mmb_shared_cache *cache = NULL;
+    if (mmb_shared_span_find(heap->segment, offset, &span, &index))
+        cache = owner_of(heap, span.granule);
+    if (!cache) {
+        mmb_shared_keep_block(heap->segment, offset);
+        return;
+    }
+    mmb_shared_cache_lock(cache);
+    struct mmb_shadow *shadow = heap->shadows[span.granule];
+    if (heap->owned[span.granule] == cache->number && index < shadow->span.n_blocks)
+        shadow->words[index / MMB_SHARED_WORD_BLOCKS].able &=
+            ~bit_of(index % MMB_SHARED_WORD_BLOCKS);
+    cache->last = &mmb_shared_no_word; /* which is not asked what it is able to */
+    mmb_shared_keep_block(heap->segment, offset);
+    mmb_shared_cache_unlock(cache);
 }

@@ -33,9 +33,12 @@ static struct mmb_shared_cache *new_cache(struct mmb_shared_heap *heap, uint32_t
     cache->heap = heap;
     cache->state = heap->serial;
     cache->slot = slot;
-    cache->home = heap->base.slot * MMB_SLOT_BYTES + MMB_SHARED_CHARGED;
+    cache->home_slot = heap->base.slot;
+    cache->fresh = mmb_record_halves((uint32_t)MMB_RECORD_SHARED << 24,
+                                     heap->base.slot * MMB_SLOT_BYTES + MMB_SHARED_CHARGED);
     cache->no_bin = &mmb_shared_no_word;
-    cache->last_word = &mmb_shared_no_word;
+    cache->last = &mmb_shared_no_word;
+    cache->last_bit = 1;
     cache->number = ++heap->n_caches;
     for (uint32_t i = 0; i < MMB_SHARED_CLASSES_MAX; i++)
         cache->bins[i] = &mmb_shared_no_word;
@@ -302,6 +305,12 @@ static void find_slot(struct mmb_shared_cache *cache)
         cache->slot = segment->slot;
 }
 
+void mmb_shared_wait_for_runner(const struct mmb_shared_cache *cache)
+{
+    mmb_tally_wait(&cache->n_allocated);
+    mmb_tally_wait(&cache->n_freed);
+}
+
 /* Lock held by another thread than the runner. */
 static void stop_runner(struct mmb_shared_cache *cache)
 {
@@ -312,7 +321,7 @@ static void stop_runner(struct mmb_shared_cache *cache)
     if (!cache->heap->per_thread && cache->needed < ALONE_LAST)
         cache->needed = cache->needed ? cache->needed * 8 : ALONE_FIRST;
     mmb_barrier_threads();
-    mmb_mark_wait(&cache->busy);
+    mmb_shared_wait_for_runner(cache);
 }
 
 /* Lock held by the runner. */

@@ -34,8 +34,9 @@ static void start_child(struct mmb_shared_heap *heap)
         cache->thread = 0;
         cache->runner = NULL;
         cache->here = NULL;
-        cache->busy = 0;
-        cache->last_word = &mmb_shared_no_word;
+        cache->n_allocated &= ~(uint64_t)1; /* in the midst of what is not here */
+        cache->n_freed &= ~(uint64_t)1;
+        cache->last = &mmb_shared_no_word;
     }
     mmb_shared_here = &mmb_shared_no_cache;
     if (heap->has_key)

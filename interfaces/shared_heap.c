@@ -391,8 +391,8 @@ static void add_runners(struct mmb_shared_heap *heap, struct mmb_allocator_stats
     mmb_lock_acquire(&heap->caches_lock);
     MMB_LIST_FOR_EACH (node, &heap->caches) {
         struct mmb_shared_cache *cache = MMB_CONTAINER_OF(node, struct mmb_shared_cache, link);
-        out->total_allocations += __atomic_load_n(&cache->n_allocated, __ATOMIC_RELAXED);
-        out->total_frees += __atomic_load_n(&cache->n_freed, __ATOMIC_RELAXED);
+        out->total_allocations += mmb_tally_count(&cache->n_allocated);
+        out->total_frees += mmb_tally_count(&cache->n_freed);
     }
     mmb_lock_release(&heap->caches_lock);
 }
@@ -434,8 +434,7 @@ static void heap_fill_hot(struct mmb_allocator *allocator, struct mmb_hot *hot)
     .for_each = heap_for_each, .get_stats = heap_get_stats, .trim = heap_trim,                     \
     .fork_lock = mmb_shared_heap_fork_lock, .fork_unlock = mmb_shared_heap_fork_unlock,            \
     .in_use = heap_in_use, .import = heap_import, .free_for = heap_free_for,                       \
-    .allocate_quickly = mmb_shared_allocate_quickly, .free_quickly = mmb_shared_free_quickly,      \
-    .fill_hot = heap_fill_hot
+    .allocate_quickly = mmb_shared_allocate_quickly, .fill_hot = heap_fill_hot
 
 const struct mmb_allocator_ops mmb_shared_page_ops = {
     .name = "shared scalable page",

@@ -10,16 +10,7 @@
 #include "interfaces/shared.h"
 #include "src/base/owned.h"
 #include "src/spi/debug_fill.h"
-
-static inline void mmb_shared_run_begin(struct mmb_shared_cache *cache)
-{
-    mmb_mark_set(&cache->busy);
-}
-
-static inline void mmb_shared_run_end(struct mmb_shared_cache *cache)
-{
-    mmb_mark_clear(&cache->busy);
-}
+#include "src/spi/record_home.h"
 
 /* ---- allocating ---- */
 
@@ -43,16 +34,19 @@ static inline uint32_t mmb_shared_word_generation(const struct mmb_shared_word *
 }
 
 /* The next life of a block, whose generation has 8 bits: it, and perhaps MMB_SHARED_CHARGED. */
-static inline uint32_t mmb_shared_word_bump(const struct mmb_shared_word *word, uint32_t bit)
+static inline uint32_t mmb_shared_word_bump(const struct mmb_shared_word *word, uint64_t bit)
 {
     uint8_t *generation = &word->generations[bit];
-    uint32_t next = __atomic_load_n(generation, __ATOMIC_RELAXED) + 1u;
-    __atomic_store_n(generation, (uint8_t)next, __ATOMIC_RELAXED);
+    uint32_t next = MMB_OWNED_LOAD(*generation) + 1u;
+#ifdef __GNUC__
+    __asm__("" : "+r"(next)); /* else it is computed twice, once for the byte */
+#endif
+    MMB_OWNED_STORE(*generation, (uint8_t)next);
     return next;
 }
 
 /* The same of fewer bits. */
-static inline uint32_t mmb_shared_word_bump_packed(const struct mmb_shared_word *word, uint32_t bit)
+static inline uint32_t mmb_shared_word_bump_packed(const struct mmb_shared_word *word, uint64_t bit)
 {
     uint32_t bits = word->generation_bits, shift = bit * bits % 8, mask = (1u << bits) - 1;
     uint8_t *byte = &word->generations[bit * bits / 8];
@@ -69,34 +63,51 @@ struct mmb_hot_wish {
     mmbAllocation **out_record;
 };
 
-static inline bool mmb_shared_has_bit(uint64_t bits, uint32_t bit)
+/* What the owner made of A. */
+static inline uint64_t mmb_shared_allocated(const struct mmb_shared_word *word)
 {
-    return bits & (uint64_t)1 << bit;
+    return MMB_OWNED_LOAD(word->mask) ^ MMB_OWNED_LOAD(word->rest);
 }
 
-/* Makes the lowest block of a mask that is not 0 live. False: somebody marked it while it was free.
- */
+/* Has somebody else freed a block? A look at what others write. */
+static inline bool mmb_shared_is_marked(const uint64_t *bits, uint64_t bit)
+{
+    return __builtin_expect((MMB_OWNED_LOAD(bits[1]) & bit) != 0, 0);
+}
+
+/* Of the only bit that is set. The builtin gives an int, which gcc extends once more. */
+static inline uint64_t mmb_shared_bit_number(uint64_t bit)
+{
+#if defined(__GNUC__) && defined(__x86_64__)
+    uint64_t number;
+    __asm__("bsfq %1, %0" : "=r"(number) : "r"(bit) : "cc");
+    return number;
+#else
+    return (uint64_t)__builtin_ctzll(bit);
+#endif
+}
+
+/* In an operation of the runner: makes the lowest block of a mask that is not 0 live. False:
+ * somebody marked it in F while it was free, and it would be dead at once.
+ *
+ * The bit is found in two forms, and A is not read but made of private words: one pair depends on
+ * the one before it by two stores and two loads of the mask, and by little else. */
 static inline bool mmb_shared_hot_take(struct mmb_shared_cache *cache, struct mmb_shared_word *word,
                                        uint64_t mask, bool is_packed, struct mmb_hot_wish wish)
 {
-    uint32_t bit = (uint32_t)__builtin_ctzll(mask);
-    uint64_t *bits = word->bits;
-    uint64_t marks = __atomic_load_n(&bits[1], __ATOMIC_RELAXED) |
-                     __atomic_load_n(word->spared, __ATOMIC_RELAXED);
-    if (__builtin_expect(mmb_shared_has_bit(marks, bit), 0))
+    uint64_t *bits = word->bits, lowest = mask & -mask, left = mask - lowest;
+    if (mmb_shared_is_marked(bits, lowest))
         return false;
+    MMB_OWNED_STORE(word->mask, left);
+    MMB_OWNED_STORE(cache->last, word);
+    MMB_OWNED_STORE(cache->last_bit, lowest);
+    uint64_t bit = mmb_shared_bit_number(lowest);
     mmbAllocation *record = word->records[bit];
-    MMB_OWNED_STORE(word->mask, mask & (mask - 1));
-    MMB_OWNED_STORE(cache->last_word, word);
-    MMB_OWNED_STORE(cache->last_bit, bit);
     *wish.out_record = record;
-    uint32_t state = (uint32_t)MMB_RECORD_SHARED << 24 | (uint32_t)wish.n_bytes;
     uint32_t life =
         is_packed ? mmb_shared_word_bump_packed(word, bit) : mmb_shared_word_bump(word, bit);
-    __atomic_store_n(&record->word, state, __ATOMIC_RELAXED);
-    __atomic_store_n(&record->home, cache->home | life, __ATOMIC_RELAXED);
-    uint64_t allocated = __atomic_load_n(&bits[0], __ATOMIC_RELAXED);
-    __atomic_store_n(&bits[0], allocated | (uint64_t)1 << bit, __ATOMIC_RELEASE);
+    mmb_record_set_halves(record, cache->fresh | mmb_record_halves(wish.n_bytes, life));
+    __atomic_store_n(&bits[0], MMB_OWNED_LOAD(word->rest) ^ left, __ATOMIC_RELEASE);
     return true;
 }
 
@@ -104,24 +115,20 @@ static inline bool mmb_shared_hot_take(struct mmb_shared_cache *cache, struct mm
 static inline bool mmb_shared_hot_run(struct mmb_shared_cache *cache, uint64_t serial,
                                       uint32_t offset, struct mmb_hot_wish wish)
 {
-    bool taken = false;
-    int64_t n_bytes = (int64_t)wish.n_bytes;
-    mmb_shared_run_begin(cache);
-    if (__builtin_expect(MMB_OWNED_LOAD(cache->state) == serial, 1) &&
-        __builtin_expect(MMB_OWNED_LOAD(cache->account.credit) - n_bytes >=
-                             MMB_OWNED_LOAD(cache->account.low),
-                         1)) {
+    mmb_tally_begin(&cache->n_allocated);
+    if (__builtin_expect(MMB_OWNED_LOAD(cache->state) == serial, 1)) {
+        int64_t credit = MMB_OWNED_LOAD(cache->account.credit) - (int64_t)wish.n_bytes;
         struct mmb_shared_word *word = mmb_shared_bin_at(cache, offset);
         uint64_t mask = MMB_OWNED_LOAD(word->mask);
-        taken =
-            __builtin_expect(mask != 0, 1) && mmb_shared_hot_take(cache, word, mask, false, wish);
-        if (__builtin_expect(taken, 1)) {
-            MMB_OWNED_ADD(cache->account.credit, -n_bytes);
-            MMB_OWNED_ADD(cache->n_allocated, 1);
+        if (__builtin_expect(credit >= MMB_OWNED_LOAD(cache->account.low), 1) &&
+            __builtin_expect(mask != 0, 1) && mmb_shared_hot_take(cache, word, mask, false, wish)) {
+            MMB_OWNED_STORE(cache->account.credit, credit);
+            mmb_tally_end(&cache->n_allocated);
+            return true;
         }
     }
-    mmb_shared_run_end(cache);
-    return taken;
+    mmb_tally_undo(&cache->n_allocated);
+    return false;
 }
 
 /* Of the bin for a size that is not looked up. */
@@ -148,7 +155,7 @@ static inline bool mmb_shared_hot_allocate(const struct mmb_hot *hot, size_t n_b
 static inline struct mmb_shared_word *mmb_shared_word_of(const mmbAllocation *record,
                                                          uint32_t *out_bit)
 {
-    uintptr_t home = (uintptr_t)mmb_record_home_object(record);
+    uintptr_t home = (uintptr_t)mmb_record_home_here(record);
     *out_bit = home % MMB_SHARED_WORD_BLOCKS;
     return (struct mmb_shared_word *)(home - *out_bit);
 }
@@ -164,62 +171,43 @@ static inline bool mmb_shared_is_of_now(const struct mmb_shared_word *word, uint
            generation == (home & MMB_SHARED_GENERATION);
 }
 
-/* Have the lists of spans to change once a block of the word is free? */
-static inline bool mmb_shared_needs_lists(const struct mmb_shared_word *word, uint64_t left)
+/* In an operation of the runner: ends the handle of a block, which it then frees. */
+static inline void mmb_shared_hot_end(mmbAllocation *record)
 {
-    uint8_t state = MMB_OWNED_LOAD(word->state);
-    return __builtin_expect(state != MMB_WORD_CURRENT, 0) &&
-           (state == MMB_WORD_CLOSED || left == 0);
-}
-
-/* The handle ends before the block is free. */
-static inline bool mmb_shared_hot_put(struct mmb_shared_word *word, uint32_t bit,
-                                      mmbAllocation *record)
-{
-    uint64_t *bits = word->bits, allocated = __atomic_load_n(&bits[0], __ATOMIC_RELAXED);
-    uint64_t left = allocated & ~((uint64_t)1 << bit);
-    if (__builtin_expect(mmb_shared_has_bit(__atomic_load_n(&bits[1], __ATOMIC_RELAXED), bit), 0) ||
-        mmb_shared_needs_lists(word, left))
-        return false;
     mmb_debug_fill(record, MMB_FILL_FREED);
     mmb_record_mark_free(record);
-    __atomic_store_n(&bits[0], left, __ATOMIC_RELEASE);
-    MMB_OWNED_STORE(word->mask, MMB_OWNED_LOAD(word->mask) | (uint64_t)1 << bit);
-    return true;
 }
 
 /* The runner's free of the block that it allocated last, whose word need not be found: the way
  * through a record's home object is one of loads that wait for each other. False: it is another
- * block, or take a longer way. */
-static inline bool mmb_shared_free_last(mmbAllocation *record)
+ * block, or not as usual, and the operation still goes on. */
+static inline bool mmb_shared_hot_free(struct mmb_shared_cache *cache, mmbAllocation *record,
+                                       uint32_t n_bytes)
 {
-    struct mmb_shared_cache *cache = MMB_OWNED_LOAD(mmb_shared_here);
-    uint32_t n_bytes = mmb_record_word(record) & MMB_RECORD_LOW;
-    bool given = false;
-    mmb_shared_run_begin(cache);
-    if (__builtin_expect(!(MMB_OWNED_LOAD(cache->state) & MMB_SHARED_STOPS), 1)) {
-        struct mmb_shared_word *word = MMB_OWNED_LOAD(cache->last_word);
-        uint32_t bit = MMB_OWNED_LOAD(cache->last_bit);
-        given = word->records[bit] == record && mmb_shared_hot_put(word, bit, record);
-        if (given) {
-            MMB_OWNED_ADD(cache->account.credit, (int64_t)n_bytes);
-            MMB_OWNED_ADD(cache->n_freed, 1);
-        }
-    }
-    mmb_shared_run_end(cache);
-    return given;
+    mmb_tally_begin(&cache->n_freed);
+    if (__builtin_expect((MMB_OWNED_LOAD(cache->state) & MMB_SHARED_STOPS) != 0, 0))
+        return false;
+    struct mmb_shared_word *word = MMB_OWNED_LOAD(cache->last);
+    uint64_t bit = MMB_OWNED_LOAD(cache->last_bit), *bits = word->bits;
+    if (word->records[mmb_shared_bit_number(bit)] != record || mmb_shared_is_marked(bits, bit))
+        return false;
+    mmb_shared_hot_end(record);
+    uint64_t mask = MMB_OWNED_LOAD(word->mask) | bit;
+    MMB_OWNED_STORE(word->mask, mask);
+    __atomic_store_n(&bits[0], MMB_OWNED_LOAD(word->rest) ^ mask, __ATOMIC_RELEASE);
+    MMB_OWNED_ADD(cache->account.credit, (int64_t)n_bytes);
+    mmb_tally_end(&cache->n_freed);
+    return true;
 }
 
 /* ---- longer ways (shared_quick.c) ---- */
 
-/* Any SHARED record's block, where no lock is needed for it. */
-bool mmb_shared_free_own(struct mmb_shared_cache *cache, mmbAllocation *record);
+/* Where mmb_shared_hot_free gave false, and in its operation, which this ends: a SHARED record's
+ * block of the cache's, or one in a span that another cache owns, here or in another process. */
+bool mmb_shared_free_on(struct mmb_shared_cache *cache, mmbAllocation *record, uint32_t n_bytes);
 
-/* Members of the table (shared_quick.c), where nothing unusual is to be done. The former's blocks
- * are the runner's, the latter's lie in spans that others own. */
+/* A member of the table, where nothing unusual is to be done. */
 bool mmb_shared_allocate_quickly(struct mmb_allocator *allocator, size_t n_bytes,
                                  mmbAllocation **out_record);
-bool mmb_shared_free_quickly(struct mmb_allocator *allocator, mmbAllocation *record,
-                             size_t n_bytes);
 
 #endif

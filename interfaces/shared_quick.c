@@ -7,8 +7,8 @@
  * record pool's, in an operation of the runner: nobody who has that waits for a runner. */
 #include "interfaces/shared_hot.h"
 
-struct mmb_shared_cache mmb_shared_no_cache = {.state = MMB_SHARED_STOPS,
-                                               .last_word = &mmb_shared_no_word};
+struct mmb_shared_cache mmb_shared_no_cache = {
+    .state = MMB_SHARED_STOPS, .last = &mmb_shared_no_word, .last_bit = 1};
 __thread struct mmb_shared_cache *mmb_shared_here __attribute__((tls_model(MMB_TLS_MODEL))) =
     &mmb_shared_no_cache;
 
@@ -33,14 +33,14 @@ static bool take(struct mmb_shared_cache *cache, uint32_t class_index, struct mm
     if (MMB_OWNED_LOAD(cache->state) & MMB_SHARED_STOPS ||
         credit < MMB_OWNED_LOAD(cache->account.low) || !fill_bin(cache, class_index))
         return false;
+    credit = MMB_OWNED_LOAD(cache->account.credit) - (int64_t)wish.n_bytes; /* it may have grown */
     struct mmb_shared_word *word = cache->bins[class_index];
-    bool is_packed = word->generation_bits != 8;
-    if (!(is_packed ? mmb_shared_hot_take(cache, word, word->mask, true, wish)
-                    : mmb_shared_hot_take(cache, word, word->mask, false, wish)))
-        return false;
-    MMB_OWNED_ADD(cache->account.credit, -(int64_t)wish.n_bytes);
-    MMB_OWNED_ADD(cache->n_allocated, 1);
-    return true;
+    bool taken = word->generation_bits == 8
+                     ? mmb_shared_hot_take(cache, word, word->mask, false, wish)
+                     : mmb_shared_hot_take(cache, word, word->mask, true, wish);
+    if (taken)
+        MMB_OWNED_STORE(cache->account.credit, credit);
+    return taken;
 }
 
 bool mmb_shared_allocate_quickly(struct mmb_allocator *allocator, size_t n_bytes,
@@ -51,30 +51,42 @@ bool mmb_shared_allocate_quickly(struct mmb_allocator *allocator, size_t n_bytes
     const struct mmb_hot_wish wish = {n_bytes, out_record};
     if (!cache || n_bytes > (size_t)1 << heap->segment->layout.granule_log2)
         return false;
-    mmb_shared_run_begin(cache);
+    mmb_tally_begin(&cache->n_allocated);
     bool taken = take(cache, mmb_shared_class_of(n_bytes), wish);
-    mmb_shared_run_end(cache);
+    mmb_tally_leave(&cache->n_allocated, taken ? 1 : (uint64_t)-1);
     return taken;
 }
 
 /* ---- freeing ---- */
 
-/* The handle ends before the block is free. False: it is not live, or its span would be empty. */
-static bool put(struct mmb_shared_cache *cache, struct mmb_shared_word *word, uint32_t bit,
-                mmbAllocation *record)
+/* The block is free, and what was made of A changes. */
+static void give(struct mmb_shared_cache *cache, struct mmb_shared_word *word, uint64_t bit)
 {
-    uint64_t *bits = word->bits, allocated = __atomic_load_n(&bits[0], __ATOMIC_RELAXED);
-    uint64_t left = allocated & ~((uint64_t)1 << bit);
-    uint64_t live = allocated & ~__atomic_load_n(&bits[1], __ATOMIC_RELAXED);
-    if (!mmb_shared_has_bit(live, bit) || (left == 0 && mmb_shared_word_is_last(cache, word)))
-        return false;
-    mmb_debug_fill(record, MMB_FILL_FREED);
-    mmb_record_mark_free(record);
-    __atomic_store_n(&bits[0], left, __ATOMIC_RELEASE);
+    if (word->able & bit)
+        MMB_OWNED_STORE(word->mask, word->mask | bit);
+    else
+        MMB_OWNED_STORE(word->rest, word->rest & ~bit);
+    __atomic_store_n(&word->bits[0], mmb_shared_allocated(word), __ATOMIC_RELEASE);
     if (word->state == MMB_WORD_CLOSED)
         mmb_shared_word_open(cache, word);
-    else
-        MMB_OWNED_STORE(word->mask, MMB_OWNED_LOAD(word->mask) | (uint64_t)1 << bit);
+}
+
+/* A SHARED record that is charged and of the cache's own is of the block's present life: only the
+ * cache gives it a next one, and ends the record before. A span that would be empty is left to who
+ * has the lock. */
+static bool put(struct mmb_shared_cache *cache, mmbAllocation *record)
+{
+    uint32_t at, home = __atomic_load_n(&record->home, __ATOMIC_RELAXED);
+    struct mmb_shared_word *word = mmb_shared_word_of(record, &at);
+    if (MMB_OWNED_LOAD(cache->state) & MMB_SHARED_STOPS || !word ||
+        __atomic_load_n(&word->cache, __ATOMIC_RELAXED) != cache || !(home & MMB_SHARED_CHARGED))
+        return false;
+    uint64_t bit = (uint64_t)1 << at, allocated = mmb_shared_allocated(word);
+    if (!(allocated & bit) || mmb_shared_is_marked(word->bits, bit) ||
+        (allocated == bit && mmb_shared_word_is_last(cache, word)))
+        return false;
+    mmb_shared_hot_end(record);
+    give(cache, word, bit);
     return true;
 }
 
@@ -99,43 +111,27 @@ static bool put_for_owner(struct mmb_shared_heap *heap, struct mmb_shared_word *
     return false;
 }
 
-/* For records of any heap; none but the calling thread may write what its cache owns. */
-static bool put_for_others(struct mmb_shared_cache *cache, struct mmb_shared_word *word,
-                           uint32_t bit, mmbAllocation *record)
+/* None but the calling thread may write what its cache owns. */
+static bool put_for_others(struct mmb_shared_cache *cache, mmbAllocation *record)
 {
-    uint32_t home = __atomic_load_n(&record->home, __ATOMIC_RELAXED);
-    bool is_ours = __atomic_load_n(&word->cache, __ATOMIC_RELAXED) == cache;
-    if (is_ours || home / MMB_SLOT_BYTES != cache->home / MMB_SLOT_BYTES ||
+    uint32_t bit, home = __atomic_load_n(&record->home, __ATOMIC_RELAXED);
+    if (home / MMB_SLOT_BYTES != cache->home_slot)
+        return false;
+    struct mmb_shared_word *word = mmb_shared_word_of(record, &bit);
+    if (!word || __atomic_load_n(&word->cache, __ATOMIC_RELAXED) == cache ||
         !put_for_owner(cache->heap, word, bit, record))
         return false;
-    MMB_OWNED_ADD(cache->n_freed, 1);
+    MMB_OWNED_ADD(cache->n_freed, 2);
     return true;
 }
 
-/* A SHARED record that is charged and of the cache's own is of the block's present life: only the
- * cache gives it a next one, and ends the record before. */
-bool mmb_shared_free_own(struct mmb_shared_cache *cache, mmbAllocation *record)
+bool mmb_shared_free_on(struct mmb_shared_cache *cache, mmbAllocation *record, uint32_t n_bytes)
 {
-    uint32_t bit, home = __atomic_load_n(&record->home, __ATOMIC_RELAXED);
-    int64_t n_bytes = mmb_record_word(record) & MMB_RECORD_LOW;
-    struct mmb_shared_word *word = mmb_shared_word_of(record, &bit);
-    if (!word || !(home & MMB_SHARED_CHARGED) ||
-        __atomic_load_n(&word->cache, __ATOMIC_RELAXED) != cache)
-        return word && put_for_others(cache, word, bit, record);
-    mmb_shared_run_begin(cache);
-    bool given =
-        !(MMB_OWNED_LOAD(cache->state) & MMB_SHARED_STOPS) && put(cache, word, bit, record);
-    if (given) {
-        MMB_OWNED_ADD(cache->account.credit, n_bytes);
-        MMB_OWNED_ADD(cache->n_freed, 1);
+    if (put(cache, record)) {
+        MMB_OWNED_ADD(cache->account.credit, (int64_t)n_bytes);
+        mmb_tally_end(&cache->n_freed);
+        return true;
     }
-    mmb_shared_run_end(cache);
-    return given;
-}
-
-bool mmb_shared_free_quickly(struct mmb_allocator *allocator, mmbAllocation *record, size_t n_bytes)
-{
-    (void)n_bytes;
-    struct mmb_shared_cache *cache = mmb_shared_cache_here(mmb_shared_heap_of(allocator));
-    return cache && mmb_shared_free_own(cache, record);
+    mmb_tally_undo(&cache->n_freed);
+    return put_for_others(cache, record);
 }

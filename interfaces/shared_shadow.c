@@ -47,7 +47,6 @@ static void fill_words(struct mmb_shadow *shadow)
     for (uint32_t w = 0; w < mmb_shared_span_words(span); w++) {
         struct mmb_shared_word *word = &shadow->words[w];
         word->bits = &span->words[2 * w];
-        word->spared = &span->spared[w];
         word->generations = span->generations + (size_t)w * MMB_SHARED_WORD_BLOCKS * bits / 8;
         word->generation_bits = (uint8_t)bits;
         word->shadow = shadow;

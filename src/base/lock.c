@@ -61,6 +61,14 @@ void mmb_mark_wait(const uint32_t *mark)
         mmb_backoff(&backoff);
 }
 
+void mmb_tally_wait(const uint64_t *tally)
+{
+    struct mmb_backoff backoff = {0, 0};
+
+    while (__atomic_load_n(tally, __ATOMIC_ACQUIRE) & 1)
+        mmb_backoff(&backoff);
+}
+
 static void expect_success(int result)
 {
     MMB_ASSERT(result == 0);

@@ -7,6 +7,7 @@
  * child after a fork. struct mmb_mutex: for sections that wait, call backends or run user code. */
 
 #include "src/base/debug.h"
+#include "src/base/owned.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -86,6 +87,49 @@ static inline void mmb_mark_clear(uint32_t *mark)
 
 /* Returns when it is clear, and all that was done under it is visible. Waits as for a lock. */
 void mmb_mark_wait(const uint32_t *mark);
+
+/* ---- tallies: marks that count what was done ----
+ *
+ * Odd while its only writer is at work: two stores instead of a mark set, one cleared, and a count.
+ * Where the processor keeps stores in order the second one is a plain addition, and the fences
+ * around it keep the compiler from moving or joining it. */
+
+static inline void mmb_tally_begin(uint64_t *tally)
+{
+    MMB_OWNED_ADD(*tally, 1);
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+static inline void mmb_tally_leave(uint64_t *tally, uint64_t step)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+#if defined(__x86_64__) && !defined(MMB_OWNED_ATOMIC)
+    *tally += step;
+#else
+    __atomic_store_n(tally, __atomic_load_n(tally, __ATOMIC_RELAXED) + step, __ATOMIC_RELEASE);
+#endif
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* It was done. */
+static inline void mmb_tally_end(uint64_t *tally)
+{
+    mmb_tally_leave(tally, 1);
+}
+
+/* It was not, and does not count. */
+static inline void mmb_tally_undo(uint64_t *tally)
+{
+    mmb_tally_leave(tally, (uint64_t)-1);
+}
+
+static inline uint64_t mmb_tally_count(const uint64_t *tally)
+{
+    return __atomic_load_n(tally, __ATOMIC_RELAXED) / 2;
+}
+
+/* As mmb_mark_wait: returns when it has been even. */
+void mmb_tally_wait(const uint64_t *tally);
 
 struct mmb_mutex {
     pthread_mutex_t native;

@@ -149,13 +149,11 @@ allocate_shared(size_t n_bytes, mmbMemInterface *interface, mmbAllocation **out_
     return hand_out(out_allocation);
 }
 
-/* What is not looked up: large sizes, and all of stacks and shared heaps. */
+/* Large sizes, and all of stacks. */
 static __attribute__((noinline)) mmbError
 allocate_otherwise(size_t n_bytes, mmbMemInterface *interface, mmbAllocation **out_allocation)
 {
     struct mmb_stack *stack = interface->hot.stack;
-    if (interface->hot.serial)
-        return allocate_shared(n_bytes, interface, out_allocation);
     if (stack ? !mmb_stack_allocate_hot(stack, n_bytes, out_allocation)
               : !mmb_hot_allocate_large(&interface->hot, n_bytes, out_allocation))
         return allocate_missed(n_bytes, interface, out_allocation);
@@ -169,8 +167,9 @@ mmbError mmb_allocate(size_t n_bytes, mmbMemInterface *interface, mmbAllocation 
 {
     if (__builtin_expect(!out_allocation || !mmb_interface_is_slot(interface), 0))
         return allocate_slowly(n_bytes, interface, out_allocation);
-    if (__builtin_expect(n_bytes > interface->hot.lookup_bytes, 0))
-        return allocate_otherwise(n_bytes, interface, out_allocation);
+    if (__builtin_expect(n_bytes > interface->hot.lookup_bytes, 0)) /* in shared heaps always */
+        return interface->hot.serial ? allocate_shared(n_bytes, interface, out_allocation)
+                                     : allocate_otherwise(n_bytes, interface, out_allocation);
     if (__builtin_expect(!mmb_hot_allocate(&interface->hot, n_bytes, out_allocation), 0))
         return allocate_missed(n_bytes, interface, out_allocation);
     return hand_out(out_allocation);
@@ -385,25 +384,26 @@ static __attribute__((noinline)) mmbError free_by_strategy(mmbAllocation *alloca
     return free_slowly(allocation);
 }
 
-static __attribute__((noinline)) mmbError free_any_shared(mmbAllocation *allocation)
+/* While a trace is written no thread has a way of its own in a shared heap. */
+static __attribute__((noinline)) mmbError free_shared(mmbAllocation *allocation)
 {
-    return mmb_shared_free_own(MMB_OWNED_LOAD(mmb_shared_here), allocation)
+    struct mmb_shared_cache *cache = MMB_OWNED_LOAD(mmb_shared_here);
+    return mmb_shared_free_on(cache, allocation, mmb_record_word(allocation) & MMB_RECORD_LOW)
                ? MMB_OK
                : free_by_strategy(allocation);
 }
 
-/* While a trace is written no thread has a way of its own in a shared heap. */
-static __attribute__((noinline)) mmbError free_shared(mmbAllocation *allocation)
-{
-    return mmb_shared_free_last(allocation) ? MMB_OK : free_any_shared(allocation);
-}
-
 static __attribute__((noinline)) mmbError free_missed(mmbAllocation *allocation)
 {
-    uint32_t state = mmb_record_state(mmb_record_word(allocation));
+    uint32_t word = mmb_record_word(allocation), state = mmb_record_state(word);
+    if (__builtin_expect(state == MMB_RECORD_SHARED, 1))
+        return mmb_shared_hot_free(MMB_OWNED_LOAD(mmb_shared_here), allocation,
+                                   word & MMB_RECORD_LOW)
+                   ? MMB_OK
+                   : free_shared(allocation);
     if (state == MMB_RECORD_STACKED && mmb_stack_free_hot(allocation))
         return MMB_OK;
-    return state == MMB_RECORD_SHARED ? free_shared(allocation) : free_by_strategy(allocation);
+    return free_by_strategy(allocation);
 }
 
 mmbError mmb_free(mmbAllocation *handle)

@@ -68,6 +68,7 @@ static bool reserve(size_t n_bytes)
         return false;
     }
     slabs.table = table;
+    mmb_records.owners = &slabs.table->owner;
     slabs.n_reserved = n_granules;
     slabs.n_used = 1; /* the first is never given: record 0 is nobody's (interfaces/page_map.h) */
     mmb_records.base = (uintptr_t)records;
@@ -181,7 +182,7 @@ void mmb_record_slab_free(struct mmb_record_owner *owner)
 
 struct mmb_record_owner *mmb_record_owner_of(const mmbAllocation *record)
 {
-    return __atomic_load_n(&slabs.table[granule_of(record)].owner, __ATOMIC_RELAXED);
+    return __atomic_load_n(&mmb_records.owners[granule_of(record)], __ATOMIC_RELAXED);
 }
 
 void mmb_record_slabs_lock(void)

@@ -8,18 +8,12 @@
 #include <string.h>
 #include "src/base/lock.h"
 #include "src/base/meta.h"
-#include "src/spi/record.h"
-
-struct pool_owner {
-    struct mmb_record_owner base;
-    struct pool_owner *next;
-    void *homes[MMB_RECORDS_PER_GRANULE];
-};
+#include "src/spi/record_home.h"
 
 static struct {
     struct mmb_lock lock;
     mmbAllocation *free;
-    struct pool_owner *owners;
+    struct mmb_record_pool_owner *owners;
 } pool = {.lock = MMB_LOCK_INIT};
 
 static void push(mmbAllocation *record)
@@ -31,7 +25,7 @@ static void push(mmbAllocation *record)
 
 static bool grow(void)
 {
-    struct pool_owner *owner = mmb_meta_alloc(sizeof *owner);
+    struct mmb_record_pool_owner *owner = mmb_meta_alloc(sizeof *owner);
     if (!owner)
         return false;
     owner->base.kind = MMB_OWNER_POOL;
@@ -49,7 +43,8 @@ static bool grow(void)
 
 static void **home_of(const mmbAllocation *record)
 {
-    struct pool_owner *owner = (struct pool_owner *)mmb_record_owner_of(record);
+    struct mmb_record_pool_owner *owner =
+        (struct mmb_record_pool_owner *)mmb_record_owner_of(record);
     return &owner->homes[record - owner->base.records];
 }
 
@@ -81,7 +76,7 @@ void mmb_record_delete(mmbAllocation *record)
 void mmb_record_delete_all(void)
 {
     mmb_lock_acquire(&pool.lock);
-    for (struct pool_owner *owner = pool.owners; owner; owner = owner->next)
+    for (struct mmb_record_pool_owner *owner = pool.owners; owner; owner = owner->next)
         for (uint32_t i = 0; i < MMB_RECORDS_PER_GRANULE; i++) {
             mmbAllocation *record = &owner->base.records[i];
             if (mmb_record_is_live(record)) {

@@ -19,6 +19,7 @@
 #include "src/base/owned.h"
 
 struct mmb_allocator;
+struct mmb_record_owner;
 
 struct mmbAllocation {
     void *host;    /* first byte for the host, NULL where the host has none */
@@ -26,6 +27,7 @@ struct mmbAllocation {
     uint32_t home; /* allocator slot * MMB_SLOT_BYTES + offset of its magazine in a thread area */
 };
 _Static_assert(sizeof(struct mmbAllocation) == 16, "one record is 16 bytes");
+_Static_assert(offsetof(struct mmbAllocation, word) % 8 == 0, "word and home are one word");
 
 enum {
     MMB_RECORD_PLAIN = 0,    /* live; may be freed into the thread's magazine */
@@ -54,6 +56,7 @@ static inline uint32_t mmb_record_state(uint32_t word)
 struct mmb_record_range {
     uintptr_t base;
     size_t n_records;
+    struct mmb_record_owner **owners; /* by granule of 64 records */
 };
 extern struct mmb_record_range mmb_records __attribute__((visibility("hidden")));
 
@@ -69,6 +72,22 @@ static inline bool mmb_record_is_ours(const void *handle)
 static inline uint32_t mmb_record_word(const mmbAllocation *record)
 {
     return __atomic_load_n(&record->word, __ATOMIC_ACQUIRE);
+}
+
+/* Word and home, of 32 bits each, as one. */
+static inline uint64_t mmb_record_halves(uint64_t word, uint64_t home)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return home << 32 | word;
+#else
+    return word << 32 | home;
+#endif
+}
+
+static inline void mmb_record_set_halves(mmbAllocation *record, uint64_t halves)
+{
+    typedef uint64_t __attribute__((may_alias)) both;
+    __atomic_store_n((both *)(void *)&record->word, halves, __ATOMIC_RELAXED);
 }
 
 /* Sets the state alone: one store of the word's top byte. */

@@ -72,7 +72,7 @@ mmbError mmb_object_block(mmbMemInterface *interface, const struct mmb_object_ty
     if (error != MMB_OK)
         return error;
     memset(heap->segment->base + pointer.offset, 0, n_bytes);
-    mmb_shared_keep_block(heap->segment, pointer.offset);
+    mmb_shared_block_keep(heap, pointer.offset);
     *out_offset = pointer.offset;
     return MMB_OK;
 }
