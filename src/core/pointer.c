@@ -37,13 +37,23 @@ static mmbError check_pointers(const mmbMemInterface *interface, const char *fun
 #define HAS_SHORT_WAYS 1
 #endif
 
-/* As mmb_allocate() where a magazine has a record. NULL: nothing has happened. */
-static inline mmbAllocation *take(mmbMemInterface *interface, size_t n_bytes)
+/* As mmb_allocate() where a magazine has a record; the interface is a slot. NULL: nothing has
+ * happened. */
+static inline mmbAllocation *take(const mmbMemInterface *interface, size_t n_bytes)
 {
     mmbAllocation *record;
-    if (!HAS_SHORT_WAYS || __builtin_expect(!mmb_interface_is_slot(interface), 0) ||
-        __builtin_expect(n_bytes > interface->hot.pointer_bytes, 0) ||
+    if (!HAS_SHORT_WAYS || __builtin_expect(n_bytes > interface->hot.pointer_bytes, 0) ||
         __builtin_expect(!mmb_hot_allocate(&interface->hot, n_bytes, &record), 0))
+        return NULL;
+    return record;
+}
+
+/* The same for sizes that are not looked up. */
+static inline mmbAllocation *take_large(const mmbMemInterface *interface, size_t n_bytes)
+{
+    mmbAllocation *record;
+    if (!HAS_SHORT_WAYS || !interface->hot.pointer_bytes || n_bytes <= MMB_HOT_BYTES ||
+        !mmb_hot_allocate_large(&interface->hot, n_bytes, &record))
         return NULL;
     return record;
 }
@@ -64,6 +74,8 @@ static inline bool give(const mmbMemInterface *interface, const void *ptr)
 static __attribute__((noinline)) void *malloc_slowly(mmbMemInterface *interface, size_t n_bytes)
 {
     mmbAllocation *record;
+    if (mmb_interface_is_slot(interface) && (record = take_large(interface, n_bytes)) != NULL)
+        return record->host;
     if (check_pointers(interface, "malloc") || mmb_allocate(n_bytes, interface, &record))
         return NULL;
     return address_of(record);
@@ -71,7 +83,8 @@ static __attribute__((noinline)) void *malloc_slowly(mmbMemInterface *interface,
 
 void *mmb_malloc(mmbMemInterface *interface, size_t n_bytes)
 {
-    const mmbAllocation *record = take(interface, n_bytes);
+    const mmbAllocation *record =
+        __builtin_expect(mmb_interface_is_slot(interface), 1) ? take(interface, n_bytes) : NULL;
     return __builtin_expect(record != NULL, 1) ? record->host : malloc_slowly(interface, n_bytes);
 }
 
