@@ -21,6 +21,10 @@
 #define TAIL_PARTS 12u
 /* Classes that are in demand get spans of this many pages (64 KiB): fewer descriptors per block. */
 #define SPAN_PAGES_MORE 4u
+/* Of a large block so many pages are entered in the page map: all where a magazine keeps it, and
+ * where it comes and goes no more than what costs a few nanoseconds. */
+#define ENTERED_CACHED (MMB_CLASS_MAX_BYTES / MMB_PAGE_BYTES)
+#define ENTERED_ALONE  16u
 
 static size_t page_bytes_for(const struct mmb_source *source)
 {
@@ -130,24 +134,27 @@ static struct mmb_span *take_span_run(struct mmb_heap *heap, uint32_t class_inde
 }
 
 /* Else its blocks cannot be found in one step. */
-static bool has_entries(const struct mmb_span *span)
+static bool can_be_entered(const struct mmb_span *span)
 {
     return span->heap->page_bytes == MMB_PAGE_BYTES && span->address % MMB_PAGE_BYTES == 0 &&
            span->address == (uintptr_t)span->host;
 }
 
-/* Before a record of it is handed out. */
-static void enter_pages(const struct mmb_span *span, const mmbAllocation *first, size_t block_bytes)
+/* Before a record of it is handed out. block_bytes 0: it is one block. */
+static void enter_pages(struct mmb_span *span, size_t n_most, const mmbAllocation *first,
+                        size_t block_bytes)
 {
-    if (has_entries(span))
-        mmb_page_map_enter(span->address, span->n_pages, first, block_bytes,
-                           span->heap->allocator->is_findable);
+    if (!can_be_entered(span))
+        return;
+    span->n_entered = span->n_pages < n_most ? span->n_pages : (uint32_t)n_most;
+    mmb_page_map_enter(span->address, span->n_entered, first, block_bytes,
+                       span->heap->allocator->is_findable);
 }
 
-void mmb_span_leave_pages(const struct mmb_span *span)
+void mmb_span_leave_pages(struct mmb_span *span)
 {
-    if (has_entries(span))
-        mmb_page_map_leave(span->address, span->n_pages);
+    mmb_page_map_leave(span->address, span->n_entered);
+    span->n_entered = 0;
 }
 
 static struct mmb_span *new_span(struct mmb_heap *heap, uint32_t class_index)
@@ -169,7 +176,7 @@ static struct mmb_span *new_span(struct mmb_heap *heap, uint32_t class_index)
     span->n_free = 0;
     span->free_head = MMB_BLOCK_NONE;
     span->use = MMB_SPAN_SMALL;
-    enter_pages(span, span->owner.records, span->block_bytes);
+    enter_pages(span, span->n_pages, span->owner.records, span->block_bytes);
     heap->n_empty_spans++;
     heap->demand[class_index] = true;
     mmb_list_push_front(&heap->classes[class_index], &span->link);
@@ -244,7 +251,7 @@ static size_t large_pages(const struct mmb_heap *heap, size_t n_bytes)
     return n_bytes / heap->page_bytes + (n_bytes % heap->page_bytes != 0);
 }
 
-static mmbAllocation *take_large(struct mmb_heap *heap, size_t n_bytes)
+static mmbAllocation *take_large(struct mmb_heap *heap, size_t n_bytes, size_t n_entered)
 {
     struct mmb_span *span = mmb_run_take(heap, large_pages(heap, n_bytes));
     if (!span)
@@ -260,7 +267,7 @@ static mmbAllocation *take_large(struct mmb_heap *heap, size_t n_bytes)
     span->record = record;
     record->host = span->host;
     record->home = heap->slot * MMB_SLOT_BYTES;
-    enter_pages(span, record, 0);
+    enter_pages(span, n_entered, record, 0);
     return record;
 }
 
@@ -268,7 +275,7 @@ mmbAllocation *mmb_heap_take(struct mmb_heap *heap, size_t n_bytes)
 {
     mmbAllocation *record = NULL;
     if (n_bytes > heap->large_from) {
-        record = take_large(heap, n_bytes);
+        record = take_large(heap, n_bytes, ENTERED_ALONE);
     } else {
         struct mmb_span *span = span_with_room(heap, mmb_class_of(n_bytes));
         record = span ? take_block(heap, span) : NULL;
@@ -289,7 +296,7 @@ uint32_t mmb_heap_take_batch(struct mmb_heap *heap, uint32_t class_index, mmbAll
             out[n++] = take_block(heap, span);
     }
     for (; n < want && class_index >= MMB_CLASS_FIRST_LARGE; n++) {
-        out[n] = take_large(heap, mmb_class_bytes[class_index]);
+        out[n] = take_large(heap, mmb_class_bytes[class_index], ENTERED_CACHED);
         if (!out[n])
             break;
         out[n]->home += MMB_MAGAZINE_OFFSET(class_index);

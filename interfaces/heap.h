@@ -95,7 +95,7 @@ bool mmb_spans_release_empty(struct mmb_heap *heap);
 size_t mmb_heap_span_bytes(const struct mmb_heap *heap, size_t n_bytes);
 size_t mmb_heap_least_bytes(const struct mmb_heap *heap, size_t n_bytes);
 /* No page of a span in use leads to it any more (page_map.h). */
-void mmb_span_leave_pages(const struct mmb_span *span);
+void mmb_span_leave_pages(struct mmb_span *span);
 /* Visits a span's live records; false when the visitor stopped. Lock held. */
 bool mmb_span_for_each(struct mmb_span *span, mmb_record_visitor visit, void *user);
 /* Milliseconds of a coarse clock, wrapping. */

@@ -32,35 +32,42 @@ static struct mmb_page_entry *make_leaf(size_t index)
     return leaf->entries;
 }
 
-static struct mmb_page_entry *entry_at(uintptr_t address, bool make)
+static struct mmb_page_entry *leaf_at(uintptr_t address, bool make)
 {
     size_t index = address >> MMB_LEAF_SHIFT;
     if (index >= MMB_LEAVES)
         return NULL;
     struct mmb_page_entry *leaf =
         atomic_load_explicit(&mmb_page_leaves[index], memory_order_acquire);
-    if (!leaf && make)
-        leaf = make_leaf(index);
-    return leaf ? &leaf[address >> MMB_PAGE_SHIFT & (MMB_LEAF_ENTRIES - 1)] : NULL;
+    return leaf || !make ? leaf : make_leaf(index);
 }
 
-static void write_entry(struct mmb_page_entry *entry, const struct mmb_page_entry *content)
+/* Whoever looks meanwhile takes any mixture (page_map.h), so an entry is copied as a whole, in
+ * one store where the processor has it; ThreadSanitizer is given atomics. */
+static inline void write_entry(struct mmb_page_entry *entry, const struct mmb_page_entry *content)
 {
+#ifdef MMB_OWNED_ATOMIC
     __atomic_store_n(&entry->first, content->first, __ATOMIC_RELAXED);
     __atomic_store_n(&entry->start, content->start, __ATOMIC_RELAXED);
     __atomic_store_n(&entry->reciprocal, content->reciprocal, __ATOMIC_RELAXED);
     __atomic_store_n(&entry->is_findable, content->is_findable, __ATOMIC_RELAXED);
+#else
+    *entry = *content;
+#endif
 }
 
+/* Leaf by leaf: a run may lie across the border of two. */
 static void write_pages(uintptr_t address, size_t n_pages, const struct mmb_page_entry *content,
                         bool make)
 {
-    if (n_pages > MMB_PAGES_ENTERED)
-        n_pages = MMB_PAGES_ENTERED;
-    for (size_t i = 0; i < n_pages; i++) {
-        struct mmb_page_entry *entry = entry_at(address + i * MMB_PAGE_BYTES, make);
-        if (entry)
-            write_entry(entry, content);
+    while (n_pages > 0) {
+        struct mmb_page_entry *leaf = leaf_at(address, make);
+        size_t first = address >> MMB_PAGE_SHIFT & (MMB_LEAF_ENTRIES - 1);
+        size_t room = MMB_LEAF_ENTRIES - first, here = n_pages < room ? n_pages : room;
+        for (size_t i = 0; leaf && i < here; i++)
+            write_entry(&leaf[first + i], content);
+        address += here * MMB_PAGE_BYTES;
+        n_pages -= here;
     }
 }
 
@@ -72,7 +79,8 @@ static uint32_t reciprocal_of(size_t block_bytes)
 void mmb_page_map_enter(uintptr_t address, size_t n_pages, const mmbAllocation *first,
                         size_t block_bytes, bool is_findable)
 {
-    MMB_ASSERT(address % MMB_PAGE_BYTES == 0 && block_bytes % 16 == 0);
+    MMB_ASSERT(address % MMB_PAGE_BYTES == 0 && block_bytes % 16 == 0 &&
+               (!block_bytes || n_pages <= MMB_SPAN_PAGES_MAX));
     const struct mmb_page_entry content = {
         .first = (uint32_t)(((uintptr_t)first - mmb_records.base) / sizeof *first),
         .start = (uint32_t)address,

@@ -10,8 +10,8 @@
  * was handed out and changes only after the record came back.
  *
  * Only pages whose addresses are multiples of their size, and whose blocks the host has at these
- * very addresses, are entered; and of a large block no more than its first pages, so that entering
- * it costs little. All else takes the long way. */
+ * very addresses, are entered; and of a large block that comes and goes no more than its first
+ * pages, so that entering it costs little. All else takes the long way. */
 #ifndef MMB_INTERFACES_PAGE_MAP_H
 #define MMB_INTERFACES_PAGE_MAP_H
 #include <stdatomic.h>
@@ -21,8 +21,8 @@
 
 #define MMB_PAGE_SHIFT 14u
 #define MMB_PAGE_BYTES ((size_t)1 << MMB_PAGE_SHIFT)
-/* Of a run so many pages are entered: no span of small blocks has more. */
-#define MMB_PAGES_ENTERED 64u
+/* No span of small blocks has more. */
+#define MMB_SPAN_PAGES_MAX 64u
 
 /* Counted in units of 16 B, an address lies n < 2^16 behind the start of a span of blocks of
  * d <= 2^12. Then n / d, rounded down, is n * reciprocal >> MMB_RECIPROCAL_SHIFT: the reciprocal is

@@ -33,7 +33,8 @@ struct mmb_span {
     mmbAllocation *record; /* LARGE; NULL once its handle has moved away */
     uint32_t first_page, n_pages;
     uint32_t n_blocks, n_carved, n_free, free_head;
-    uint32_t freed_at; /* FREE: when, in ms of the heap's clock */
+    uint32_t freed_at;  /* FREE: when, in ms of the heap's clock */
+    uint32_t n_entered; /* of its first pages, in the page map */
     uint8_t class_index;
     uint8_t use;
     bool dirty; /* FREE: its pages may still be in memory */

@@ -31,7 +31,24 @@ static __attribute__((noinline)) mmbAllocation *resolve(const struct mmb_chunk *
     return view.flags & MMB_EXTENSION_HIDDEN ? view.parent : record;
 }
 
-/* What no page tells: other strategies, objects with extensions, addresses of nobody. */
+/* The record that a page names has more to it: a label, an alignment, slices, holds, many bytes. As
+ * long as the block is its own it says by itself where that is. */
+static __attribute__((noinline)) bool is_extended_at(const mmbAllocation *record, uintptr_t address)
+{
+    struct mmb_extension view;
+    return mmb_record_view(record, &view) && view.flags == 0 &&
+           view.base_state <= MMB_RECORD_LOCKED && address - (uintptr_t)record->host < view.n_bytes;
+}
+
+static inline mmbAllocation *page_names(uintptr_t address)
+{
+    mmbAllocation *record = mmb_page_guess(address);
+    bool is_there =
+        record && (mmb_record_is_plainly_at(record, address) || is_extended_at(record, address));
+    return is_there ? record : NULL;
+}
+
+/* What no page tells: other strategies, objects that moved, addresses of nobody. */
 static mmbAllocation *search(uintptr_t address, mmbMemInterface **out_interface)
 {
     struct mmb_chunk *chunk = mmb_chunk_find(address);
@@ -45,7 +62,7 @@ static mmbAllocation *search(uintptr_t address, mmbMemInterface **out_interface)
 
 mmbAllocation *mmb_allocation_at(uintptr_t address, mmbMemInterface **out_interface)
 {
-    mmbAllocation *record = mmb_page_find(address);
+    mmbAllocation *record = page_names(address);
     const struct mmb_allocator *allocator = record ? mmb_record_allocator(record) : NULL;
     if (!allocator)
         return search(address, out_interface);

@@ -23,7 +23,7 @@ static void set_up(void)
     failing_mmap_none();
     lab_open();
     mmb_record_delete(mmb_record_new(NULL)); /* the first makes room for many */
-    CU_ASSERT_TRUE_FATAL(mmb_records.n_records > MMB_PAGES_ENTERED * MMB_PAGE_BYTES / 16 - 1);
+    CU_ASSERT_TRUE_FATAL(mmb_records.n_records > MMB_SPAN_PAGES_MAX * MMB_PAGE_BYTES / 16 - 1);
 }
 
 static void tear_down(void)
@@ -66,7 +66,7 @@ static size_t n_wrong_in(size_t n_pages, size_t first, size_t block_bytes)
 static void test_page_leads_to_the_block_of_every_address(void)
 {
     for (uint32_t c = 0; c < MMB_CLASS_FIRST_LARGE; c++) {
-        size_t n_pages = MMB_PAGES_ENTERED - 1;
+        size_t n_pages = MMB_SPAN_PAGES_MAX - 1;
         enter(NOWHERE, n_pages, 7, mmb_class_bytes[c]);
         size_t n_wrong = n_wrong_in(n_pages, 7, mmb_class_bytes[c]);
         SUITE_CHECK(n_wrong == 0, "%zu of class %u", n_wrong, c);
@@ -75,8 +75,8 @@ static void test_page_leads_to_the_block_of_every_address(void)
 
 static void test_page_of_one_block_leads_to_its_record(void)
 {
-    enter(NOWHERE, 2 * MMB_PAGES_ENTERED, 9, 0);
-    uintptr_t end = NOWHERE + MMB_PAGES_ENTERED * MMB_PAGE_BYTES;
+    enter(NOWHERE, 300, 9, 0);
+    uintptr_t end = NOWHERE + 300 * MMB_PAGE_BYTES;
     CU_ASSERT_PTR_EQUAL(mmb_page_guess(NOWHERE), record_at(9));
     CU_ASSERT_PTR_EQUAL(mmb_page_guess(end - 1), record_at(9));
     CU_ASSERT_PTR_EQUAL(mmb_page_guess(end), record_at(0));
@@ -151,10 +151,11 @@ static bool is_of(const mmbAllocation *record, const mmbAllocation *block)
     return record && record->host == mmb_allocation_ptr(block);
 }
 
-/* All that a heap over mmap has without an extension, up to what is entered of a large block. */
+/* All that a heap over mmap has without an extension and keeps in magazines. */
 static void test_pages_of_a_heap_have_all_plain_blocks(void)
 {
-    static const size_t sizes[] = {1, 16, 17, 100, 1000, 5000, 40000, 65536, 65537, 1000000};
+    static const size_t sizes[] = {1,     16,    17,    100,     1000,   5000,
+                                   40000, 65536, 65537, 1000000, 4 << 20};
     enum { N = sizeof sizes / sizeof sizes[0] };
     mmbMemInterface *interface = findable(MMB_STRATEGY_THREAD_LOCAL, LAB_MMAP);
     mmbAllocation *blocks[N];
@@ -176,7 +177,7 @@ static void test_pages_of_a_heap_have_all_plain_blocks(void)
 static void test_blocks_that_no_page_has_are_found(void)
 {
     mmbMemInterface *interface = findable(MMB_STRATEGY_THREAD_LOCAL, LAB_MMAP);
-    mmbAllocation *rows[] = {lab_new_aligned(interface, 100, 4096), lab_new(interface, 3 << 20),
+    mmbAllocation *rows[] = {lab_new_aligned(interface, 100, 4096), lab_new(interface, 5 << 20),
                              lab_new(interface, 20 << 20),
                              lab_new(findable(MMB_STRATEGY_STACK, LAB_MMAP), 100),
                              lab_new(findable(MMB_STRATEGY_THREAD_LOCAL, LAB_MALLOC), 100)};
