@@ -17,8 +17,8 @@
     "each block has a record and an entry beside it to write, so that it can be found, freed "     \
     "singly and refused when it is gone, and is charged exactly"
 #define SEGMENT                                                                                    \
-    "two words of the segment are looked at and two written, so that a process may die between "   \
-    "any two instructions, beside a private record and the credit"
+    "a word of the segment is looked at and two are written, so that a process may die between "   \
+    "any two instructions, beside a private record, a private copy and the credit"
 #define SEGMENT_LINES                                                                              \
     "bits and generations of a block in the segment, and its handle here, are cache lines that "   \
     "mimalloc does not have"

@@ -15,6 +15,7 @@
 #ifndef MMB_INTERFACES_SHARED_H
 #define MMB_INTERFACES_SHARED_H
 #include <stdatomic.h>
+#include "interfaces/shared_pocket.h"
 #include "interfaces/thread_cache.h"
 #include "src/base/list.h"
 #include "src/base/lock.h"
@@ -37,23 +38,21 @@ enum mmb_shared_word_state { MMB_WORD_CLOSED, MMB_WORD_OPEN, MMB_WORD_CURRENT };
 
 /* The blocks of one word of A. A record's home object is the address of its word plus its bit.
  *
- * In a span that is owned here what is free is known from private words alone: `mask` has the
- * blocks of a CURRENT word that can be had at once, and mask ^ rest is what the owner made of A.
- * `able` has those that are, or will be when the runner frees them, of that kind: a block is free
- * and its record there and idle, and no mark in K is left from an earlier life. K is looked at when
- * a word comes into use, since it is only set under the cache's lock (mmb_shared_block_keep). */
+ * In a span that is owned here what is free is known from private words alone. A block that is kept
+ * for all is not able: its mark in K, which is only set under the cache's lock, stays until its
+ * word comes into use again, and it is not had before. */
 struct mmb_shared_word {
     uint64_t *bits;       /* A and F */
+    uint64_t allocated;   /* what its owner here made of A */
     uint8_t *generations; /* the byte where its blocks' begin */
-    uint64_t mask;        /* 0 unless CURRENT */
-    uint64_t rest;
-    uint64_t able;                  /* if CURRENT */
+    uint64_t mask;        /* CURRENT: free blocks whose records are idle, in no pocket; else 0 */
+    uint64_t able;        /* which may be had again at once when the runner frees them */
     struct mmb_shared_cache *cache; /* as the shadow's */
     struct mmb_shadow *shadow;
     uint16_t number; /* in the span */
     uint8_t state;
     uint8_t generation_bits; /* of each block */
-    uint32_t reserved;
+    uint8_t class_index;
     mmbAllocation *records[MMB_SHARED_WORD_BLOCKS];
 } __attribute__((aligned(MMB_SHARED_WORD_BLOCKS)));
 
@@ -88,13 +87,11 @@ struct mmb_shared_cache {
     uint64_t state; /* the heap's serial, and why the runner may not work */
     uint64_t fresh; /* word and home of a new record, but for the size and the generation */
     uint32_t slot;
-    uint32_t home_slot;            /* the heap's, which is in its records' homes */
-    struct mmb_account account;    /* takes part while there is a runner */
-    uint64_t n_allocated, n_freed; /* tallies: odd while the runner is in an operation */
-    struct mmb_shared_word *last;  /* a CURRENT one, where the runner allocated last, or none */
-    uint64_t last_bit;             /* which block, as a bit of masks */
+    uint32_t home_slot;             /* the heap's, which is in its records' homes */
+    struct mmb_account account;     /* takes part while there is a runner */
+    uint64_t n_allocated, n_freed;  /* tallies: odd while the runner is in an operation */
+    struct mmb_shared_pocket *last; /* that the runner took from last */
     struct mmb_shared_word *bins[MMB_SHARED_CLASSES_MAX]; /* none: &mmb_shared_no_word */
-    struct mmb_shared_word *no_bin;                       /* always none */
     const void *runner;             /* thread pointer; NULL: nobody works here without the lock */
     struct mmb_shared_cache **here; /* mmb_shared_here of the thread that the key leads here */
     uint32_t alone;  /* how often in a row the runner had the lock since it was stopped */
@@ -109,6 +106,8 @@ struct mmb_shared_cache {
     struct mmb_list open[MMB_SHARED_LISTS];   /* spans with OPEN words */
     struct mmb_list closed[MMB_SHARED_LISTS]; /* all others */
     struct mmb_shared_cache *next_left;       /* once the heap is gone */
+    struct mmb_shared_pocket pockets[MMB_SHARED_CLASSES_MAX];
+    struct mmb_shared_pocket no_pocket; /* always empty */
 };
 
 /* Nothing is free in it, and nothing ever writes it. */
@@ -154,6 +153,8 @@ mmbError mmb_shared_plan(const struct mmb_shared_heap *heap, const struct mmb_re
 
 mmbError mmb_shared_caches_open(struct mmb_shared_heap *heap);
 void mmb_shared_caches_close(struct mmb_shared_heap *heap);
+/* It has no spans. */
+void mmb_shared_cache_empty(struct mmb_shared_cache *cache);
 /* The cache that serves a thread; 0: the caller. Never NULL. */
 struct mmb_shared_cache *mmb_shared_cache_for(struct mmb_shared_heap *heap, uint64_t thread);
 /* Locks it and stops its runner, unless that is the caller. */
@@ -178,7 +179,6 @@ static inline struct mmb_shared_cache *mmb_shared_cache_here(const struct mmb_sh
 /* ---- accounts (shared_account.c) ---- */
 
 void mmb_shared_account_open(struct mmb_shared_cache *cache);
-/* What is used in it stays charged to the quota directly. */
 void mmb_shared_account_close(struct mmb_shared_cache *cache);
 /* Charges to the caller's account, if it has one; when the limit is reached, only after what others
  * freed was collected. */

@@ -40,6 +40,7 @@ void mmb_shared_account_open(struct mmb_shared_cache *cache)
     mmb_account_attach(cache->heap->base.quota, &cache->account);
 }
 
+/* What is used in it stays charged to the quota directly. */
 void mmb_shared_account_close(struct mmb_shared_cache *cache)
 {
     if (!cache->account.ops)

@@ -2,17 +2,17 @@
 /* Blocks of a cache's spans: taking, freeing, collecting what others freed (shared.h).
  *
  * All under the cache's lock, its runner being the caller or stopped; some also in an operation of
- * the runner, as shared.h says. What is free is known from private masks, made from A and F when a
- * word comes into use; the segment changes by one store per
- * block, so a process may die anywhere. A class has a list of spans with OPEN words, the one that
- * was opened longest ago in front, since most has become free there, and one of all others. A span
- * that is empty goes back when its class has another one to allocate from. */
+ * the runner, as shared.h says. What is free is known from private words, to which F is added when
+ * a word comes into use; the segment changes by one store per block, so a process may die anywhere.
+ * A class has a list of spans with OPEN words, the one that was opened longest ago in front, since
+ * most has become free there, and one of all others. A span that is empty goes back when its class
+ * has another one to allocate from. */
 #include "interfaces/shared_hot.h"
 
 /* Spans that are looked through for what others freed before a new one is made. */
 #define COLLECT_AT_ONCE 4u
 
-static uint64_t no_bits[2];
+static uint64_t no_bits[2] = {0, ~(uint64_t)0};
 struct mmb_shared_word mmb_shared_no_word = {.bits = no_bits};
 
 static uint64_t load(const uint64_t *word)
@@ -44,7 +44,7 @@ static struct mmb_shadow *shadow_at(struct mmb_list *node)
 /* Of a span that a cache here owns, as all that follows. */
 static uint64_t free_bits(const struct mmb_shared_word *word)
 {
-    return ~mmb_shared_allocated(word) & mmb_shared_span_mask(&word->shadow->span, word->number);
+    return ~word->allocated & mmb_shared_span_mask(&word->shadow->span, word->number);
 }
 
 static bool is_empty(const struct mmb_shadow *shadow)
@@ -66,15 +66,8 @@ static bool has_bin(const struct mmb_shared_cache *cache, const struct mmb_shado
 
 static void set_allocated(struct mmb_shared_word *word, uint64_t allocated)
 {
-    MMB_OWNED_STORE(word->rest, allocated ^ word->mask);
+    MMB_OWNED_STORE(word->allocated, allocated);
     __atomic_store_n(&word->bits[0], allocated, __ATOMIC_RELEASE);
-}
-
-/* Changes none of what is allocated. */
-static void set_mask(struct mmb_shared_word *word, uint64_t mask)
-{
-    MMB_OWNED_STORE(word->rest, mmb_shared_allocated(word) ^ mask);
-    MMB_OWNED_STORE(word->mask, mask);
 }
 
 static uint64_t *spared_of(const struct mmb_shared_word *word)
@@ -128,7 +121,7 @@ static void add_free(struct mmb_shared_cache *cache, struct mmb_shared_word *wor
     if (word->state == MMB_WORD_CURRENT) {
         uint64_t ready = make_ready(cache, word, bits);
         word->able = (word->able & ~bits) | ready;
-        set_mask(word, (word->mask & ~bits) | ready);
+        word->mask = (word->mask & ~bits) | ready;
     } else if (word->state == MMB_WORD_CLOSED) {
         mmb_shared_word_open(cache, word);
     }
@@ -165,7 +158,7 @@ static void collect_word(struct mmb_shared_cache *cache, struct mmb_shared_word 
     uint64_t marks = __atomic_load_n(&bits[1], __ATOMIC_ACQUIRE);
     if (__builtin_expect(marks == 0, 1))
         return;
-    uint64_t allocated = mmb_shared_allocated(word), freed = allocated & marks;
+    uint64_t allocated = word->allocated, freed = allocated & marks;
     set_allocated(word, allocated & ~marks);
     __atomic_fetch_and(&bits[1], ~marks, __ATOMIC_ACQ_REL);
     expire(cache, word, freed);
@@ -179,20 +172,14 @@ static void collect_span(struct mmb_shared_cache *cache, struct mmb_shadow *shad
         collect_word(cache, &shadow->words[w]);
 }
 
-/* The span has no CURRENT word any more. */
-static void forget_last(struct mmb_shared_cache *cache, const struct mmb_shadow *shadow)
-{
-    if (cache->last->shadow == shadow)
-        cache->last = &mmb_shared_no_word;
-}
-
 static void release_span(struct mmb_shared_cache *cache, struct mmb_shadow *shadow)
 {
     struct mmb_shared_segment *segment = segment_of(cache);
     struct mmb_shared_span now;
     if (has_bin(cache, shadow))
         cache->bins[list_of(shadow)] = &mmb_shared_no_word;
-    forget_last(cache, shadow);
+    if (list_of(shadow) != MMB_SHARED_LIST_LARGE)
+        mmb_shared_pocket_purge(&cache->pockets[list_of(shadow)], shadow);
     struct mmb_shared_span span = shadow->span;
     mmb_shadow_drop(cache->heap, shadow);
     mmb_shared_lock(segment, cache->slot);
@@ -254,8 +241,8 @@ static bool use_word(struct mmb_shared_cache *cache, struct mmb_shared_word *wor
     close_word(cache, word);
     if (ready == 0)
         return false;
-    word->able = ready | (mmb_shared_allocated(word) & ~load(spared_of(word)));
-    set_mask(word, ready);
+    word->able = ready | (word->able & word->allocated);
+    word->mask = ready;
     word->state = MMB_WORD_CURRENT;
     cache->bins[shadow->span.class_index] = word;
     return true;
@@ -317,9 +304,7 @@ static void leave_bin(struct mmb_shared_cache *cache, uint32_t class_index)
 {
     struct mmb_shared_word *word = cache->bins[class_index];
     cache->bins[class_index] = &mmb_shared_no_word;
-    forget_last(cache, word->shadow);
-    set_mask(word, 0);
-    word->able = 0;
+    word->mask = 0;
     word->state = MMB_WORD_CLOSED;
     if (free_bits(word))
         mmb_shared_word_open(cache, word);
@@ -360,17 +345,26 @@ static bool take_large(struct mmb_shared_cache *cache, const struct mmb_shared_w
     return true;
 }
 
+/* What is in the pocket can be had from words again, too. */
+static void empty_pocket(struct mmb_shared_cache *cache, uint32_t class_index)
+{
+    struct mmb_shared_pocket *pocket = &cache->pockets[class_index];
+    for (; pocket->top != &pocket->spots[0]; pocket->top--)
+        add_free(cache, pocket->top->word, pocket->top->bit);
+}
+
 bool mmb_shared_block_take(struct mmb_shared_cache *cache, const struct mmb_shared_want *want,
                            struct mmb_shared_block *out, struct mmb_shared_lack *out_lack)
 {
     out_lack->of_metadata = false;
     if (want->class_index == MMB_SHARED_CLASS_LARGE)
         return take_large(cache, want, out, out_lack);
+    empty_pocket(cache, want->class_index);
     if (cache->bins[want->class_index]->mask == 0 && !refill(cache, want, out_lack))
         return false;
     struct mmb_shared_word *word = cache->bins[want->class_index];
     *out = (struct mmb_shared_block){word, (uint32_t)__builtin_ctzll(word->mask)};
-    set_mask(word, word->mask & (word->mask - 1));
+    word->mask &= word->mask - 1;
     return true;
 }
 
@@ -381,7 +375,7 @@ bool mmb_shared_word_is_last(const struct mmb_shared_cache *cache,
     if (has_bin(cache, shadow))
         return false;
     for (uint32_t w = 0; w < mmb_shared_span_words(&shadow->span); w++)
-        if (w != word->number && mmb_shared_allocated(&shadow->words[w]) != 0)
+        if (w != word->number && shadow->words[w].allocated != 0)
             return false;
     return true;
 }
@@ -402,7 +396,7 @@ void mmb_shared_block_commit(const struct mmb_shared_block *block)
     uint64_t bit = bit_of(block->bit);
     if (__builtin_expect((load(&word->bits[1]) & bit) != 0, 0))
         __atomic_fetch_and(&word->bits[1], ~bit, __ATOMIC_RELAXED);
-    set_allocated(word, mmb_shared_allocated(word) | bit);
+    set_allocated(word, word->allocated | bit);
 }
 
 bool mmb_shared_block_free(struct mmb_shared_cache *cache, struct mmb_shadow *shadow,
@@ -410,7 +404,7 @@ bool mmb_shared_block_free(struct mmb_shared_cache *cache, struct mmb_shadow *sh
 {
     struct mmb_shared_block block = {&shadow->words[index / MMB_SHARED_WORD_BLOCKS],
                                      index % MMB_SHARED_WORD_BLOCKS};
-    uint64_t allocated = mmb_shared_allocated(block.word), bit = bit_of(block.bit);
+    uint64_t allocated = block.word->allocated, bit = bit_of(block.bit);
     if (!(allocated & ~load(&block.word->bits[1]) & bit))
         return false;
     set_allocated(block.word, allocated & ~bit);
@@ -435,6 +429,14 @@ static struct mmb_shared_cache *owner_of(struct mmb_shared_heap *heap, uint32_t 
     return found;
 }
 
+static void keep_back(struct mmb_shared_cache *cache, struct mmb_shared_word *word, uint64_t bit)
+{
+    uint32_t list = list_of(word->shadow);
+    word->able &= ~bit;
+    if (list != MMB_SHARED_LIST_LARGE)
+        mmb_shared_pocket_forget(&cache->pockets[list], word, bit);
+}
+
 /* Its mark in K goes when its word comes into use again, and it must not be had before that. */
 void mmb_shared_block_keep(struct mmb_shared_heap *heap, uint64_t offset)
 {
@@ -450,9 +452,8 @@ void mmb_shared_block_keep(struct mmb_shared_heap *heap, uint64_t offset)
     mmb_shared_cache_lock(cache);
     struct mmb_shadow *shadow = heap->shadows[span.granule];
     if (heap->owned[span.granule] == cache->number && index < shadow->span.n_blocks)
-        shadow->words[index / MMB_SHARED_WORD_BLOCKS].able &=
-            ~bit_of(index % MMB_SHARED_WORD_BLOCKS);
-    cache->last = &mmb_shared_no_word; /* which is not asked what it is able to */
+        keep_back(cache, &shadow->words[index / MMB_SHARED_WORD_BLOCKS],
+                  bit_of(index % MMB_SHARED_WORD_BLOCKS));
     mmb_shared_keep_block(heap->segment, offset);
     mmb_shared_cache_unlock(cache);
 }

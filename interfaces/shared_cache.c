@@ -23,6 +23,20 @@ static struct mmb_shared_cache *cache_at(struct mmb_list *node)
     return MMB_CONTAINER_OF(node, struct mmb_shared_cache, link);
 }
 
+void mmb_shared_cache_empty(struct mmb_shared_cache *cache)
+{
+    for (uint32_t i = 0; i < MMB_SHARED_CLASSES_MAX; i++) {
+        cache->bins[i] = &mmb_shared_no_word;
+        mmb_shared_pocket_init(&cache->pockets[i]);
+    }
+    for (uint32_t i = 0; i < MMB_SHARED_LISTS; i++) {
+        mmb_list_init(&cache->open[i]);
+        mmb_list_init(&cache->closed[i]);
+    }
+    mmb_shared_pocket_init(&cache->no_pocket);
+    cache->last = &cache->no_pocket;
+}
+
 /* caches_lock held, or nobody else is there. NULL: no metadata. */
 static struct mmb_shared_cache *new_cache(struct mmb_shared_heap *heap, uint32_t slot)
 {
@@ -36,16 +50,8 @@ static struct mmb_shared_cache *new_cache(struct mmb_shared_heap *heap, uint32_t
     cache->home_slot = heap->base.slot;
     cache->fresh = mmb_record_halves((uint32_t)MMB_RECORD_SHARED << 24,
                                      heap->base.slot * MMB_SLOT_BYTES + MMB_SHARED_CHARGED);
-    cache->no_bin = &mmb_shared_no_word;
-    cache->last = &mmb_shared_no_word;
-    cache->last_bit = 1;
+    mmb_shared_cache_empty(cache);
     cache->number = ++heap->n_caches;
-    for (uint32_t i = 0; i < MMB_SHARED_CLASSES_MAX; i++)
-        cache->bins[i] = &mmb_shared_no_word;
-    for (uint32_t i = 0; i < MMB_SHARED_LISTS; i++) {
-        mmb_list_init(&cache->open[i]);
-        mmb_list_init(&cache->closed[i]);
-    }
     mmb_list_push_back(&heap->caches, &cache->link);
     return cache;
 }

@@ -23,12 +23,7 @@ static void start_child(struct mmb_shared_heap *heap)
     atomic_fetch_add(&heap->debt, mmb_shadows_disown(heap));
     MMB_LIST_FOR_EACH (node, &heap->caches) {
         struct mmb_shared_cache *cache = MMB_CONTAINER_OF(node, struct mmb_shared_cache, link);
-        for (uint32_t i = 0; i < MMB_SHARED_LISTS; i++) {
-            mmb_list_init(&cache->open[i]);
-            mmb_list_init(&cache->closed[i]);
-        }
-        for (uint32_t i = 0; i < MMB_SHARED_CLASSES_MAX; i++)
-            cache->bins[i] = &mmb_shared_no_word;
+        mmb_shared_cache_empty(cache);
         cache->slot = MMB_SHARED_NO_SLOT;
         cache->is_idle = cache->is_idle || cache->thread != 0;
         cache->thread = 0;
@@ -36,7 +31,6 @@ static void start_child(struct mmb_shared_heap *heap)
         cache->here = NULL;
         cache->n_allocated &= ~(uint64_t)1; /* in the midst of what is not here */
         cache->n_freed &= ~(uint64_t)1;
-        cache->last = &mmb_shared_no_word;
     }
     mmb_shared_here = &mmb_shared_no_cache;
     if (heap->has_key)

@@ -412,15 +412,15 @@ static void heap_trim(struct mmb_allocator *allocator, size_t keep_bytes)
     mmb_shared_heap_collect(mmb_shared_heap_of(allocator));
 }
 
-/* Instead of magazines there are bins in a cache; none for blocks with packed generations. */
+/* Instead of magazines there are pockets in a cache; none for blocks with packed generations. */
 static void heap_fill_hot(struct mmb_allocator *allocator, struct mmb_hot *hot)
 {
     struct mmb_shared_heap *heap = mmb_shared_heap_of(allocator);
     size_t most = (size_t)1 << heap->segment->layout.granule_log2;
     for (uint32_t i = 1; i < MMB_HOT_ENTRIES && i * 16u <= most; i++)
         hot->magazine[i] = mmb_shared_generation_bits(i * 16u) == 8
-                               ? mmb_shared_bin_offset(mmb_shared_class_of(i * 16u))
-                               : (uint32_t)offsetof(struct mmb_shared_cache, no_bin);
+                               ? mmb_shared_pocket_offset(mmb_shared_class_of(i * 16u))
+                               : (uint32_t)offsetof(struct mmb_shared_cache, no_pocket);
     heap->is_hot = mmb_barrier_open();
     hot->cached_bytes = (uint32_t)most;
     hot->serial = heap->serial;

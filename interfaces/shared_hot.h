@@ -14,16 +14,16 @@
 
 /* ---- allocating ---- */
 
-static inline uint32_t mmb_shared_bin_offset(uint32_t class_index)
+static inline uint32_t mmb_shared_pocket_offset(uint32_t class_index)
 {
-    return (uint32_t)(offsetof(struct mmb_shared_cache, bins) +
-                      class_index * sizeof(struct mmb_shared_word *));
+    return (uint32_t)(offsetof(struct mmb_shared_cache, pockets) +
+                      class_index * sizeof(struct mmb_shared_pocket));
 }
 
-static inline struct mmb_shared_word *mmb_shared_bin_at(struct mmb_shared_cache *cache,
-                                                        uint32_t offset)
+static inline struct mmb_shared_pocket *mmb_shared_pocket_at(struct mmb_shared_cache *cache,
+                                                             uint32_t offset)
 {
-    return *(struct mmb_shared_word **)(void *)((char *)cache + offset);
+    return (struct mmb_shared_pocket *)(void *)((char *)cache + offset);
 }
 
 static inline uint32_t mmb_shared_word_generation(const struct mmb_shared_word *word, uint32_t bit)
@@ -34,9 +34,8 @@ static inline uint32_t mmb_shared_word_generation(const struct mmb_shared_word *
 }
 
 /* The next life of a block, whose generation has 8 bits: it, and perhaps MMB_SHARED_CHARGED. */
-static inline uint32_t mmb_shared_word_bump(const struct mmb_shared_word *word, uint64_t bit)
+static inline uint32_t mmb_shared_bump(uint8_t *generation)
 {
-    uint8_t *generation = &word->generations[bit];
     uint32_t next = MMB_OWNED_LOAD(*generation) + 1u;
 #ifdef __GNUC__
     __asm__("" : "+r"(next)); /* else it is computed twice, once for the byte */
@@ -46,7 +45,7 @@ static inline uint32_t mmb_shared_word_bump(const struct mmb_shared_word *word, 
 }
 
 /* The same of fewer bits. */
-static inline uint32_t mmb_shared_word_bump_packed(const struct mmb_shared_word *word, uint64_t bit)
+static inline uint32_t mmb_shared_bump_packed(const struct mmb_shared_word *word, uint64_t bit)
 {
     uint32_t bits = word->generation_bits, shift = bit * bits % 8, mask = (1u << bits) - 1;
     uint8_t *byte = &word->generations[bit * bits / 8];
@@ -63,51 +62,43 @@ struct mmb_hot_wish {
     mmbAllocation **out_record;
 };
 
-/* What the owner made of A. */
-static inline uint64_t mmb_shared_allocated(const struct mmb_shared_word *word)
-{
-    return MMB_OWNED_LOAD(word->mask) ^ MMB_OWNED_LOAD(word->rest);
-}
-
-/* Has somebody else freed a block? A look at what others write. */
+/* Has somebody else freed a block? A look at what others write; gcc takes two instructions and a
+ * register more for it. */
 static inline bool mmb_shared_is_marked(const uint64_t *bits, uint64_t bit)
 {
-    return __builtin_expect((MMB_OWNED_LOAD(bits[1]) & bit) != 0, 0);
-}
-
-/* Of the only bit that is set. The builtin gives an int, which gcc extends once more. */
-static inline uint64_t mmb_shared_bit_number(uint64_t bit)
-{
-#if defined(__GNUC__) && defined(__x86_64__)
-    uint64_t number;
-    __asm__("bsfq %1, %0" : "=r"(number) : "r"(bit) : "cc");
-    return number;
+    bool is_marked;
+#if defined(__GCC_ASM_FLAG_OUTPUTS__) && defined(__x86_64__) && !defined(MMB_OWNED_ATOMIC)
+    __asm__ volatile("testq %2, %1" : "=@ccnz"(is_marked) : "m"(bits[1]), "r"(bit));
 #else
-    return (uint64_t)__builtin_ctzll(bit);
+    is_marked = (__atomic_load_n(&bits[1], __ATOMIC_RELAXED) & bit) != 0;
 #endif
+    return __builtin_expect(is_marked, 0);
 }
 
-/* In an operation of the runner: makes the lowest block of a mask that is not 0 live. False:
+/* In an operation of the runner: makes the block on top of a pocket live. False: there is none, or
  * somebody marked it in F while it was free, and it would be dead at once.
  *
- * The bit is found in two forms, and A is not read but made of private words: one pair depends on
- * the one before it by two stores and two loads of the mask, and by little else. */
-static inline bool mmb_shared_hot_take(struct mmb_shared_cache *cache, struct mmb_shared_word *word,
-                                       uint64_t mask, bool is_packed, struct mmb_hot_wish wish)
+ * A is not read but known here. One pair depends on the one before it by the pocket's top and what
+ * is allocated of a word, and by little else. */
+static inline bool mmb_shared_hot_take(struct mmb_shared_cache *cache,
+                                       struct mmb_shared_pocket *pocket, bool is_packed,
+                                       struct mmb_hot_wish wish)
 {
-    uint64_t *bits = word->bits, lowest = mask & -mask, left = mask - lowest;
-    if (mmb_shared_is_marked(bits, lowest))
+    struct mmb_shared_spot *spot = MMB_OWNED_LOAD(pocket->top);
+    struct mmb_shared_word *word = spot->word;
+    uint64_t bit = spot->bit, *bits = word->bits;
+    if (mmb_shared_is_marked(bits, bit))
         return false;
-    MMB_OWNED_STORE(word->mask, left);
-    MMB_OWNED_STORE(cache->last, word);
-    MMB_OWNED_STORE(cache->last_bit, lowest);
-    uint64_t bit = mmb_shared_bit_number(lowest);
-    mmbAllocation *record = word->records[bit];
+    mmbAllocation *record = *spot->place;
     *wish.out_record = record;
-    uint32_t life =
-        is_packed ? mmb_shared_word_bump_packed(word, bit) : mmb_shared_word_bump(word, bit);
+    MMB_OWNED_STORE(pocket->top, spot - 1);
+    MMB_OWNED_STORE(cache->last, pocket);
+    uint32_t life = is_packed ? mmb_shared_bump_packed(word, (uint64_t)__builtin_ctzll(bit))
+                              : mmb_shared_bump(spot->generation);
     mmb_record_set_halves(record, cache->fresh | mmb_record_halves(wish.n_bytes, life));
-    __atomic_store_n(&bits[0], MMB_OWNED_LOAD(word->rest) ^ left, __ATOMIC_RELEASE);
+    uint64_t allocated = MMB_OWNED_LOAD(word->allocated) | bit;
+    MMB_OWNED_STORE(word->allocated, allocated);
+    __atomic_store_n(&bits[0], allocated, __ATOMIC_RELEASE);
     return true;
 }
 
@@ -118,10 +109,8 @@ static inline bool mmb_shared_hot_run(struct mmb_shared_cache *cache, uint64_t s
     mmb_tally_begin(&cache->n_allocated);
     if (__builtin_expect(MMB_OWNED_LOAD(cache->state) == serial, 1)) {
         int64_t credit = MMB_OWNED_LOAD(cache->account.credit) - (int64_t)wish.n_bytes;
-        struct mmb_shared_word *word = mmb_shared_bin_at(cache, offset);
-        uint64_t mask = MMB_OWNED_LOAD(word->mask);
         if (__builtin_expect(credit >= MMB_OWNED_LOAD(cache->account.low), 1) &&
-            __builtin_expect(mask != 0, 1) && mmb_shared_hot_take(cache, word, mask, false, wish)) {
+            mmb_shared_hot_take(cache, mmb_shared_pocket_at(cache, offset), false, wish)) {
             MMB_OWNED_STORE(cache->account.credit, credit);
             mmb_tally_end(&cache->n_allocated);
             return true;
@@ -131,11 +120,11 @@ static inline bool mmb_shared_hot_run(struct mmb_shared_cache *cache, uint64_t s
     return false;
 }
 
-/* Of the bin for a size that is not looked up. */
+/* Of the pocket for a size that is not looked up. */
 static inline uint32_t mmb_shared_offset_for(const struct mmb_hot *hot, size_t n_bytes)
 {
-    return n_bytes <= hot->cached_bytes ? mmb_shared_bin_offset(mmb_shared_class_of(n_bytes))
-                                        : (uint32_t)offsetof(struct mmb_shared_cache, no_bin);
+    return n_bytes <= hot->cached_bytes ? mmb_shared_pocket_offset(mmb_shared_class_of(n_bytes))
+                                        : (uint32_t)offsetof(struct mmb_shared_cache, no_pocket);
 }
 
 /* Blocks of 64 B and more; false: take a longer way. */
@@ -178,25 +167,51 @@ static inline void mmb_shared_hot_end(mmbAllocation *record)
     mmb_record_mark_free(record);
 }
 
-/* The runner's free of the block that it allocated last, whose word need not be found: the way
- * through a record's home object is one of loads that wait for each other. False: it is another
- * block, or not as usual, and the operation still goes on. */
+/* The runner's free of the block that it took last from a pocket, and did not free: its word need
+ * not be found. The way through a record's home object is one of loads that wait for each other.
+ * False: it is another block, or not as usual, and the operation still goes on. */
 static inline bool mmb_shared_hot_free(struct mmb_shared_cache *cache, mmbAllocation *record,
                                        uint32_t n_bytes)
 {
     mmb_tally_begin(&cache->n_freed);
     if (__builtin_expect((MMB_OWNED_LOAD(cache->state) & MMB_SHARED_STOPS) != 0, 0))
         return false;
-    struct mmb_shared_word *word = MMB_OWNED_LOAD(cache->last);
-    uint64_t bit = MMB_OWNED_LOAD(cache->last_bit), *bits = word->bits;
-    if (word->records[mmb_shared_bit_number(bit)] != record || mmb_shared_is_marked(bits, bit))
+    struct mmb_shared_pocket *pocket = MMB_OWNED_LOAD(cache->last);
+    struct mmb_shared_spot *spot = MMB_OWNED_LOAD(pocket->top) + 1;
+    if (*spot->place != record)
+        return false;
+    struct mmb_shared_word *word = spot->word;
+    uint64_t bit = spot->bit, *bits = word->bits;
+    if (mmb_shared_is_marked(bits, bit))
         return false;
     mmb_shared_hot_end(record);
-    uint64_t mask = MMB_OWNED_LOAD(word->mask) | bit;
-    MMB_OWNED_STORE(word->mask, mask);
-    __atomic_store_n(&bits[0], MMB_OWNED_LOAD(word->rest) ^ mask, __ATOMIC_RELEASE);
+    uint64_t allocated = MMB_OWNED_LOAD(word->allocated) & ~bit;
+    MMB_OWNED_STORE(word->allocated, allocated);
+    __atomic_store_n(&bits[0], allocated, __ATOMIC_RELEASE);
+    MMB_OWNED_STORE(pocket->top, spot);
     MMB_OWNED_ADD(cache->account.credit, (int64_t)n_bytes);
     mmb_tally_end(&cache->n_freed);
+    return true;
+}
+
+/* ---- pockets ---- */
+
+static inline void mmb_shared_spot_set(struct mmb_shared_spot *spot, struct mmb_shared_word *word,
+                                       uint32_t number)
+{
+    *spot = (struct mmb_shared_spot){&word->records[number], word, (uint64_t)1 << number,
+                                     &word->generations[number]};
+}
+
+/* A free block of the class. False: there is no room. */
+static inline bool mmb_shared_pocket_put(struct mmb_shared_pocket *pocket,
+                                         struct mmb_shared_word *word, uint32_t number)
+{
+    struct mmb_shared_spot *top = pocket->top;
+    if (__builtin_expect(top == &pocket->spots[MMB_SHARED_POCKET], 0))
+        return false;
+    mmb_shared_spot_set(top + 1, word, number);
+    pocket->top = top + 1;
     return true;
 }
 

@@ -7,23 +7,26 @@
  * record pool's, in an operation of the runner: nobody who has that waits for a runner. */
 #include "interfaces/shared_hot.h"
 
-struct mmb_shared_cache mmb_shared_no_cache = {
-    .state = MMB_SHARED_STOPS, .last = &mmb_shared_no_word, .last_bit = 1};
+struct mmb_shared_cache mmb_shared_no_cache = {.state = MMB_SHARED_STOPS};
 __thread struct mmb_shared_cache *mmb_shared_here __attribute__((tls_model(MMB_TLS_MODEL))) =
     &mmb_shared_no_cache;
 
 /* ---- allocating ---- */
 
-/* In an operation: makes the bin have blocks, where no lock is needed for that. What others freed
- * of a span that comes into use is uncharged at once. */
-static bool fill_bin(struct mmb_shared_cache *cache, uint32_t class_index)
+/* In an operation: makes the pocket of a class have blocks, where no lock is needed for that. What
+ * others freed of a span that comes into use is uncharged at once. */
+static bool fill_pocket(struct mmb_shared_cache *cache, uint32_t class_index)
 {
     struct mmb_shared_lack lack = {0, false};
-    if (cache->bins[class_index]->mask)
+    struct mmb_shared_pocket *pocket = &cache->pockets[class_index];
+    if (pocket->top != &pocket->spots[0])
         return true;
-    bool filled = mmb_shared_bin_fill(cache, class_index, &lack);
+    bool filled = cache->bins[class_index]->mask || mmb_shared_bin_fill(cache, class_index, &lack);
     MMB_OWNED_ADD(cache->account.credit, (int64_t)cache->owed);
     cache->owed = 0;
+    struct mmb_shared_word *word = cache->bins[class_index];
+    if (filled)
+        word->mask = mmb_shared_pocket_fill(pocket, word, word->mask);
     return filled;
 }
 
@@ -31,13 +34,13 @@ static bool take(struct mmb_shared_cache *cache, uint32_t class_index, struct mm
 {
     int64_t credit = MMB_OWNED_LOAD(cache->account.credit) - (int64_t)wish.n_bytes;
     if (MMB_OWNED_LOAD(cache->state) & MMB_SHARED_STOPS ||
-        credit < MMB_OWNED_LOAD(cache->account.low) || !fill_bin(cache, class_index))
+        credit < MMB_OWNED_LOAD(cache->account.low) || !fill_pocket(cache, class_index))
         return false;
     credit = MMB_OWNED_LOAD(cache->account.credit) - (int64_t)wish.n_bytes; /* it may have grown */
-    struct mmb_shared_word *word = cache->bins[class_index];
-    bool taken = word->generation_bits == 8
-                     ? mmb_shared_hot_take(cache, word, word->mask, false, wish)
-                     : mmb_shared_hot_take(cache, word, word->mask, true, wish);
+    struct mmb_shared_pocket *pocket = &cache->pockets[class_index];
+    bool taken = mmb_shared_class_bytes(class_index) >= 64
+                     ? mmb_shared_hot_take(cache, pocket, false, wish)
+                     : mmb_shared_hot_take(cache, pocket, true, wish);
     if (taken)
         MMB_OWNED_STORE(cache->account.credit, credit);
     return taken;
@@ -59,15 +62,18 @@ bool mmb_shared_allocate_quickly(struct mmb_allocator *allocator, size_t n_bytes
 
 /* ---- freeing ---- */
 
-/* The block is free, and what was made of A changes. */
-static void give(struct mmb_shared_cache *cache, struct mmb_shared_word *word, uint64_t bit)
+/* The block is free: for the runner, or as others that are in no pocket. */
+static void give(struct mmb_shared_cache *cache, struct mmb_shared_word *word, uint32_t number)
 {
-    if (word->able & bit)
-        MMB_OWNED_STORE(word->mask, word->mask | bit);
-    else
-        MMB_OWNED_STORE(word->rest, word->rest & ~bit);
-    __atomic_store_n(&word->bits[0], mmb_shared_allocated(word), __ATOMIC_RELEASE);
-    if (word->state == MMB_WORD_CLOSED)
+    uint64_t bit = (uint64_t)1 << number, able = word->able & bit;
+    uint64_t allocated = word->allocated & ~bit;
+    MMB_OWNED_STORE(word->allocated, allocated);
+    __atomic_store_n(&word->bits[0], allocated, __ATOMIC_RELEASE);
+    if (able && mmb_shared_pocket_put(&cache->pockets[word->class_index], word, number))
+        return;
+    if (word->state == MMB_WORD_CURRENT)
+        word->mask |= able;
+    else if (word->state == MMB_WORD_CLOSED)
         mmb_shared_word_open(cache, word);
 }
 
@@ -81,12 +87,12 @@ static bool put(struct mmb_shared_cache *cache, mmbAllocation *record)
     if (MMB_OWNED_LOAD(cache->state) & MMB_SHARED_STOPS || !word ||
         __atomic_load_n(&word->cache, __ATOMIC_RELAXED) != cache || !(home & MMB_SHARED_CHARGED))
         return false;
-    uint64_t bit = (uint64_t)1 << at, allocated = mmb_shared_allocated(word);
+    uint64_t bit = (uint64_t)1 << at, allocated = word->allocated;
     if (!(allocated & bit) || mmb_shared_is_marked(word->bits, bit) ||
         (allocated == bit && mmb_shared_word_is_last(cache, word)))
         return false;
     mmb_shared_hot_end(record);
-    give(cache, word, bit);
+    give(cache, word, at);
     return true;
 }
 

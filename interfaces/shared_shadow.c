@@ -50,6 +50,8 @@ static void fill_words(struct mmb_shadow *shadow)
         word->generations = span->generations + (size_t)w * MMB_SHARED_WORD_BLOCKS * bits / 8;
         word->generation_bits = (uint8_t)bits;
         word->shadow = shadow;
+        word->able = ~(uint64_t)0;
+        word->class_index = (uint8_t)span->class_index;
         word->number = (uint16_t)w;
     }
 }

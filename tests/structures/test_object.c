@@ -212,6 +212,40 @@ static void test_object_outlives_who_made_it(void)
     }
 }
 
+/* Of each size, so that a word of 64 blocks is used up and comes into use again. */
+#define REUSED ((size_t)140)
+
+static int reuse_all(void *unused)
+{
+    (void)unused;
+    mmbMemInterface *mine = segment_attach_anew();
+    mmbAllocation *block;
+    for (size_t i = 0; i < 2 * N_KINDS; i++) {
+        union view view;
+        if (!mine || kinds[i % N_KINDS].create(mine, &view) != MMB_OK ||
+            kinds[i % N_KINDS].use(&view) != MMB_OK || kinds[i % N_KINDS].destroy(&view) != MMB_OK)
+            return 1;
+    }
+    for (size_t n = 16; n <= 512; n += 16)
+        for (size_t i = 0; i < REUSED; i++)
+            if (mmb_allocate(n, mine, &block) != MMB_OK)
+                return 2;
+    return 0;
+}
+
+/* A block is no object's any more when something else is in it: with its owner it is the dead's. */
+static void test_object_is_nobodys_only_while_it_lives(void)
+{
+    for (size_t s = 0; s < N_ROWS(segment_strategies); s++) {
+        size_t freed = 0;
+        objects_remake(segment_strategies[s], (size_t)4 << 20);
+        CU_ASSERT_TRUE(objects_run_killed(reuse_all, NULL));
+        CU_ASSERT_EQUAL(mmb_shm_reclaim(objects_heap, NULL, NULL, &freed), MMB_OK);
+        CU_ASSERT_TRUE(freed >= REUSED * 16 * 32 * 33 / 2);
+        CU_ASSERT_EQUAL(objects_live_count(), 0);
+    }
+}
+
 /* ---- damage ---- */
 
 struct damage {
@@ -330,5 +364,5 @@ MMB_SUITE_WITH("structures/object", objects_set_up, objects_tear_down,
                T(test_object_calls_need_their_pointers), T(test_object_sizes_must_be_possible),
                T(test_object_in_a_full_heap), T(test_object_that_fits_by_half),
                T(test_object_view_of_a_destroyed_interface), T(test_object_outlives_who_made_it),
-               T(test_object_damage_is_no_harm), T(test_object_contradictions_are_told),
-               T(test_object_in_an_array))
+               T(test_object_is_nobodys_only_while_it_lives), T(test_object_damage_is_no_harm),
+               T(test_object_contradictions_are_told), T(test_object_in_an_array))
