@@ -33,6 +33,18 @@ void *mmb_os_reserve(size_t n_bytes)
     return map(n_bytes, PROT_NONE, MAP_NORESERVE);
 }
 
+void *mmb_os_reserve_aligned(size_t n_bytes)
+{
+    char *twice = n_bytes <= SIZE_MAX / 2 ? mmb_os_reserve(2 * n_bytes) : NULL;
+    if (!twice)
+        return NULL;
+    size_t before = -(size_t)twice & (n_bytes - 1);
+    if (before)
+        munmap(twice, before);
+    munmap(twice + before + n_bytes, n_bytes - before);
+    return twice + before;
+}
+
 void *mmb_os_map(size_t n_bytes)
 {
     return map(n_bytes, PROT_READ | PROT_WRITE, 0);
@@ -41,6 +53,11 @@ void *mmb_os_map(size_t n_bytes)
 bool mmb_os_commit(void *start, size_t n_bytes)
 {
     return mprotect(start, n_bytes, PROT_READ | PROT_WRITE) == 0;
+}
+
+bool mmb_os_show(void *start, size_t n_bytes)
+{
+    return mprotect(start, n_bytes, PROT_READ) == 0;
 }
 
 bool mmb_os_unmap(void *start, size_t n_bytes)

@@ -14,6 +14,13 @@ size_t mmb_os_page_bytes(void);
  */
 void *mmb_os_reserve(size_t n_bytes);
 
+/* The same, aligned to their number, a power of two of at least an OS page. For a moment there are
+ * twice as many. */
+void *mmb_os_reserve_aligned(size_t n_bytes);
+
+/* Makes OS pages of a reservation readable; they read as zero and take no memory. */
+bool mmb_os_show(void *start, size_t n_bytes);
+
 /* Makes OS pages of a reservation readable and writable; they read as zero at first. start is
  * aligned to an OS page, a last partial page is committed whole. On failure nothing is promised
  * about the pages' access. */

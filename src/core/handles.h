@@ -5,26 +5,21 @@
  * magic. */
 #ifndef MMB_CORE_HANDLES_H
 #define MMB_CORE_HANDLES_H
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <mmb/error.h>
+#include "src/base/range.h"
 
-/* Slots lie at base, base + slot_bytes, ...; those below n_bytes are readable and writable. */
 struct mmb_handles {
-    uintptr_t base;
-    size_t n_slots; /* n_bytes / slot_bytes */
-    _Atomic size_t n_bytes;
-    size_t slot_bytes; /* a power of two */
-    size_t n_reserved;
+    struct mmb_range range;
     void *free; /* given back before; linked through their last words */
     size_t n_used_bytes;
 };
 
 #define MMB_HANDLES_INIT(bytes)                                                                    \
     {                                                                                              \
-        .slot_bytes = (bytes)                                                                      \
+        .range = MMB_RANGE_INIT(bytes)                                                             \
     }
 
 /* Reserves the range at the first call. The caller orders this and the two below. */
@@ -33,12 +28,10 @@ mmbError mmb_handles_open(struct mmb_handles *handles, const char *what);
 void *mmb_handles_take(struct mmb_handles *handles);
 void mmb_handles_give(struct mmb_handles *handles, void *slot);
 
-/* Is this the address of a slot that was handed out before? Lock-free. */
+/* Is this the address of a slot? One that was never handed out is zero. Lock-free. */
 static inline bool mmb_handles_own(const struct mmb_handles *handles, const void *pointer)
 {
-    uintptr_t distance = (uintptr_t)pointer - handles->base;
-    return distance < atomic_load_explicit(&handles->n_bytes, memory_order_relaxed) &&
-           (distance & (handles->slot_bytes - 1)) == 0;
+    return mmb_range_has(&handles->range, pointer);
 }
 
 #endif

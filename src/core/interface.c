@@ -16,7 +16,7 @@
 #include "src/core/trace.h"
 
 /* A power of two above the size of an interface. */
-#define SLOT_BYTES (1u << MMB_INTERFACE_SLOT_LOG2)
+#define SLOT_BYTES 512u
 _Static_assert(sizeof(mmbMemInterface) + sizeof(void *) <= SLOT_BYTES,
                "an interface fits its slot");
 

@@ -43,17 +43,12 @@ struct mmbMemInterface {
     size_t min_alignment; /* of every block that asks for none */
 };
 
-#define MMB_INTERFACE_SLOT_LOG2 9u
 extern struct mmb_handles mmb_interface_handles __attribute__((visibility("hidden")));
 
-/* Is this the address of an interface, live or not? Any pointer may be asked. In range and aligned
- * in one comparison: the rotation turns set low bits into a huge number. */
+/* Is this the address of an interface, live or not? Any pointer may be asked. */
 static inline bool mmb_interface_is_slot(const mmbMemInterface *interface)
 {
-    uintptr_t distance = (uintptr_t)interface - mmb_interface_handles.base;
-    uintptr_t rotated = (distance >> MMB_INTERFACE_SLOT_LOG2) |
-                        (distance << (sizeof distance * 8 - MMB_INTERFACE_SLOT_LOG2));
-    return rotated < MMB_OWNED_LOAD(mmb_interface_handles.n_slots);
+    return mmb_handles_own(&mmb_interface_handles, interface);
 }
 
 /* Any pointer may be asked. Lock-free; false for all before the first mmb_init. */

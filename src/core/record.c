@@ -24,7 +24,7 @@
 /* One mprotect per 65,536 records. */
 #define COMMIT_BYTES ((size_t)1 << 20)
 
-struct mmb_record_range mmb_records;
+struct mmb_record_range mmb_records = {.range = MMB_RANGE_INIT(sizeof(struct mmbAllocation))};
 
 /* An owner entry of a granule in a free slab holds the next free slab's first granule + 1. */
 union granule {
@@ -48,36 +48,43 @@ static size_t granules_of(uint32_t n_records)
 
 static mmbAllocation *granule_records(size_t granule)
 {
-    return (mmbAllocation *)(mmb_records.base + granule * GRANULE_BYTES);
+    return (mmbAllocation *)(mmb_records.range.base + granule * GRANULE_BYTES);
 }
 
 static size_t granule_of(const mmbAllocation *record)
 {
-    return ((uintptr_t)record - mmb_records.base) / GRANULE_BYTES;
+    return ((uintptr_t)record - mmb_records.range.base) / GRANULE_BYTES;
+}
+
+static void count_committed(void)
+{
+    slabs.n_committed = mmb_records.range.n_committed / GRANULE_BYTES;
+    __atomic_store_n(&mmb_records.n_records, slabs.n_committed * MMB_RECORDS_PER_GRANULE,
+                     __ATOMIC_RELEASE);
 }
 
 static bool reserve(size_t n_bytes)
 {
-    void *records = mmb_os_reserve(n_bytes);
-    if (!records)
-        return false;
     size_t n_granules = n_bytes / GRANULE_BYTES;
     void *table = mmb_os_reserve(n_granules * sizeof(union granule));
-    if (!table) {
-        mmb_os_unmap(records, n_bytes);
+    if (!table)
+        return false;
+    if (!mmb_os_commit(table, COMMIT_BYTES / GRANULE_BYTES * sizeof(union granule)) ||
+        !mmb_range_open(&mmb_records.range, n_bytes, COMMIT_BYTES)) {
+        mmb_os_unmap(table, n_granules * sizeof(union granule));
         return false;
     }
     slabs.table = table;
     mmb_records.owners = &slabs.table->owner;
     slabs.n_reserved = n_granules;
     slabs.n_used = 1; /* the first is never given: record 0 is nobody's (interfaces/page_map.h) */
-    mmb_records.base = (uintptr_t)records;
+    count_committed();
     return true;
 }
 
 mmbError mmb_records_open(void)
 {
-    if (mmb_records.base)
+    if (mmb_range_is_open(&mmb_records.range))
         return MMB_OK;
     for (size_t n_bytes = RESERVE_FIRST; n_bytes >= RESERVE_LAST; n_bytes /= 2)
         if (reserve(n_bytes))
@@ -95,11 +102,9 @@ static bool commit(size_t n_granules)
         size_t step = COMMIT_BYTES / GRANULE_BYTES;
         size_t table_bytes = step * sizeof(union granule);
         if (!mmb_os_commit(slabs.table + slabs.n_committed, table_bytes) ||
-            !mmb_os_commit(granule_records(slabs.n_committed), COMMIT_BYTES))
+            !mmb_range_grow(&mmb_records.range, COMMIT_BYTES))
             return false;
-        slabs.n_committed += step;
-        __atomic_store_n(&mmb_records.n_records, slabs.n_committed * MMB_RECORDS_PER_GRANULE,
-                         __ATOMIC_RELEASE);
+        count_committed();
     }
     return true;
 }

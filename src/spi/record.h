@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include <mmb/allocation.h>
 #include <mmb/error.h>
-#include "src/base/owned.h"
+#include "src/base/range.h"
 
 struct mmb_allocator;
 struct mmb_record_owner;
@@ -51,22 +51,19 @@ static inline uint32_t mmb_record_state(uint32_t word)
 
 /* ---- validity: is this a handle of ours? ---- */
 
-/* The committed part of the record range. Grows only; read without a lock: a stale, smaller bound
- * can only be seen by a thread that was never given a record above it. */
+/* Where records lie. n_records are committed; read without a lock: a stale, smaller number can only
+ * be seen by a thread that was never given a record above it. */
 struct mmb_record_range {
-    uintptr_t base;
+    struct mmb_range range;
     size_t n_records;
     struct mmb_record_owner **owners; /* by granule of 64 records */
 };
 extern struct mmb_record_range mmb_records __attribute__((visibility("hidden")));
 
-/* A pointer to a record slot of ours: in range and 16-byte aligned, in one comparison (the rotation
- * turns set low bits into a huge number). */
+/* A pointer to a record of ours, which can be read; one that was never given has a word of 0. */
 static inline bool mmb_record_is_ours(const void *handle)
 {
-    uintptr_t distance = (uintptr_t)handle - mmb_records.base;
-    uintptr_t rotated = (distance >> 4) | (distance << (sizeof distance * 8 - 4));
-    return rotated < MMB_OWNED_LOAD(mmb_records.n_records);
+    return mmb_range_has(&mmb_records.range, handle);
 }
 
 static inline uint32_t mmb_record_word(const mmbAllocation *record)

@@ -69,7 +69,7 @@ static void test_handles_end_with_the_range(void)
     CU_ASSERT_EQUAL_FATAL(mmb_handles_open(&large, "tests"), MMB_OK);
     while (mmb_handles_take(&large))
         count++;
-    CU_ASSERT_EQUAL(count, large.n_reserved >> 16);
+    CU_ASSERT_EQUAL(count, large.range.n_reserved >> 16);
     CU_ASSERT_TRUE(count > 0);
 }
 

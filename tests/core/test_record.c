@@ -56,8 +56,8 @@ static void test_slab_pointers_between_records_are_not_ours(void)
     for (size_t byte = 1; byte < sizeof(mmbAllocation); byte++)
         SUITE_CHECK(!mmb_record_is_ours((char *)owner.records + byte), "%zu", byte);
     const void *const foreign[] = {NULL, &owner, (void *)UINTPTR_MAX,
-                                   (char *)mmb_records.base - sizeof(mmbAllocation),
-                                   (mmbAllocation *)mmb_records.base + mmb_records.n_records};
+                                   (char *)mmb_records.range.base - sizeof(mmbAllocation),
+                                   (char *)mmb_records.range.base + mmb_records.range.n_shown};
     for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
         SUITE_CHECK(!mmb_record_is_ours(foreign[i]) && !mmb_record_is_live(foreign[i]), "%zu", i);
     mmb_record_slab_free(&owner);
