@@ -162,7 +162,7 @@ static mmbAllocation *pop(struct mmb_thread_cache *cache, uint32_t class_index)
     mmbAllocation *record = NULL;
     mmb_cache_enter(cache);
     mmbAllocation **top = MMB_MAGAZINE_LOAD(magazine->top);
-    if (mmb_cache_is_running(cache) && top > MMB_MAGAZINE_LOAD(magazine->low)) {
+    if (mmb_cache_is_running(cache) && mmb_magazine_has_record(magazine, top)) {
         record = top[-1];
         MMB_MAGAZINE_STORE(magazine->top, top - 1);
     }
@@ -180,7 +180,7 @@ static uint32_t fill(struct mmb_thread_cache *cache, uint32_t class_index, mmbAl
     mmb_cache_enter(cache);
     mmbAllocation **top = MMB_MAGAZINE_LOAD(magazine->top);
     if (mmb_cache_is_running(cache)) {
-        while (n > 0 && top < MMB_MAGAZINE_LOAD(magazine->high))
+        while (n > 0 && mmb_magazine_has_room(magazine, top))
             *top++ = records[--n];
         MMB_MAGAZINE_STORE(magazine->top, top);
     }

@@ -10,15 +10,13 @@
 #include <sys/mman.h>
 #include "interfaces/thread.h"
 #include "src/base/barrier.h"
-#include "src/base/debug.h"
 #include "src/base/error.h"
 #include "src/base/meta.h"
 #include "src/base/os.h"
 
 #define AREA_BYTES ((size_t)MMB_THREAD_SLOTS * MMB_SLOT_BYTES)
 
-/* Threads without an area set their marks here, all over each other, and find nothing: there is no
- * credit, no room (high is NULL), and slot 0 is empty whatever its mark is. */
+/* Threads without an area set their marks here, all over each other, and find nothing. */
 static char no_area[AREA_BYTES] __attribute__((aligned(MMB_SLOT_BYTES)));
 __thread char *mmb_thread_area __attribute__((tls_model(MMB_TLS_MODEL))) = no_area;
 
@@ -51,7 +49,7 @@ static void suspend(struct mmb_account *account)
         struct mmb_magazine *magazine = mmb_cache_magazine(cache, c);
         if (!magazine->blocks)
             continue;
-        MMB_MAGAZINE_STORE(magazine->low, (mmbAllocation **)UINTPTR_MAX);
+        MMB_MAGAZINE_STORE(magazine->low, (mmbAllocation **)MMB_MAGAZINE_LOW_MAX);
         MMB_MAGAZINE_STORE(magazine->high, (mmbAllocation **)0);
     }
 }
@@ -98,7 +96,10 @@ bool mmb_magazine_open(struct mmb_thread_cache *cache, uint32_t class_index)
     mmbAllocation **blocks = mmb_meta_alloc(blocks_bytes(cache->allocator, class_index));
     if (!blocks)
         return false;
-    MMB_ASSERT((uintptr_t)blocks >> MMB_MAGAZINE_ADDRESS_BITS == 0);
+    if ((uintptr_t)blocks >> MMB_MAGAZINE_ADDRESS_BITS) {
+        mmb_meta_free(blocks, blocks_bytes(cache->allocator, class_index));
+        return false;
+    }
     mmb_lock_acquire(&cache->allocator->base.quota->lock);
     MMB_MAGAZINE_STORE(magazine->top, blocks);
     /* Statistics look without the lock: who sees the blocks sees a top that goes with them. */
@@ -218,10 +219,8 @@ static void end_thread(void *value)
 mmbError mmb_caches_open(void)
 {
     mmb_mutex_lock(&caches.mutex);
-    if (!caches.is_open) {
-        mmb_cache_at(no_area, 0)->n_allocated = UINT64_MAX; /* its `low`, read as a magazine */
+    if (!caches.is_open)
         caches.is_open = pthread_key_create(&caches.key, end_thread) == 0;
-    }
     mmb_mutex_unlock(&caches.mutex);
     mmb_barrier_open();
     return caches.is_open ? MMB_OK

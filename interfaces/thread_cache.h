@@ -12,10 +12,12 @@
  * Everything else that both sides touch is accessed with relaxed atomics.
  *
  * There is a mark for the whole cache, and one in each magazine for the operations that every
- * allocation is: the top byte of `top`, where addresses have none. Storing the new top clears it,
+ * allocation is: the top bit of `top`, where addresses have none. Storing the new top clears it,
  * which is one store instead of two. `top` is read before its mark is set, and may be stale by
  * then; but a magazine that was revoked in between stays so until its owner, who is here, resumes
- * it, and the check fails. A failing operation writes the mark alone, which the revoker ignores. */
+ * it, and the check fails. A failing operation writes the mark alone, which the revoker ignores.
+ * Areas that several threads may look into are all zero but for marks: a marked top is negative and
+ * not above any low, and not below a high of 0. */
 #ifndef MMB_INTERFACES_THREAD_CACHE_H
 #define MMB_INTERFACES_THREAD_CACHE_H
 #include <stdbool.h>
@@ -27,8 +29,9 @@
 
 struct mmb_thread_allocator;
 
-/* low <= top <= high, blocks <= low, high <= blocks + capacity; suspended: low = all ones, high =
- * 0, so that both checks fail. blocks is NULL until the class is first used. */
+/* low <= top <= high, blocks <= low, high <= blocks + capacity; suspended: low = the highest
+ * positive number, high = 0, so that both checks fail. blocks is NULL until the class is first
+ * used. */
 struct mmb_magazine {
     union {
         mmbAllocation **top;
@@ -41,6 +44,9 @@ struct mmb_magazine {
 #else
 #define MMB_MAGAZINE_MARK 0
 #endif
+#define MMB_MAGAZINE_MARKED  0x80u
+#define MMB_MAGAZINE_LOW_MAX INTPTR_MAX
+/* Addresses of blocks have no more bits: the mark takes a byte. */
 #define MMB_MAGAZINE_ADDRESS_BITS 56
 
 /* Slot 0 has no allocator: read as a magazine it is empty (hot.h), though its mark may be set. */
@@ -103,7 +109,8 @@ static inline void mmb_cache_leave(struct mmb_thread_cache *cache)
 static inline mmbAllocation **mmb_magazine_enter(struct mmb_magazine *magazine)
 {
     mmbAllocation **top = MMB_OWNED_LOAD(magazine->top);
-    __atomic_store_n(&magazine->top_bytes[MMB_MAGAZINE_MARK], 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&magazine->top_bytes[MMB_MAGAZINE_MARK], MMB_MAGAZINE_MARKED,
+                     __ATOMIC_RELAXED);
     atomic_signal_fence(memory_order_seq_cst);
     return top;
 }
@@ -118,6 +125,17 @@ static inline void mmb_magazine_leave(struct mmb_magazine *magazine, mmbAllocati
 static inline void mmb_magazine_leave_unchanged(struct mmb_magazine *magazine)
 {
     __atomic_store_n(&magazine->top_bytes[MMB_MAGAZINE_MARK], 0, __ATOMIC_RELAXED);
+}
+
+/* In an operation: has it a record to give, room for one? */
+static inline bool mmb_magazine_has_record(const struct mmb_magazine *magazine, mmbAllocation **top)
+{
+    return (intptr_t)top > (intptr_t)MMB_OWNED_LOAD(magazine->low);
+}
+
+static inline bool mmb_magazine_has_room(const struct mmb_magazine *magazine, mmbAllocation **top)
+{
+    return (uintptr_t)top < (uintptr_t)MMB_OWNED_LOAD(magazine->high);
 }
 
 /* In an operation: may it go on? */
@@ -138,9 +156,7 @@ static inline mmbAllocation **mmb_magazine_top(const struct mmb_magazine *magazi
 
 static inline bool mmb_magazine_is_marked(const struct mmb_magazine *magazine)
 {
-    return (uintptr_t)__atomic_load_n(&magazine->top, __ATOMIC_ACQUIRE) >>
-               MMB_MAGAZINE_ADDRESS_BITS !=
-           0;
+    return (intptr_t)__atomic_load_n(&magazine->top, __ATOMIC_ACQUIRE) < 0;
 }
 
 /* ---- src: interfaces/thread_cache.c ---- */

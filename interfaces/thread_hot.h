@@ -12,7 +12,7 @@ static inline bool mmb_hot_take(struct mmb_magazine *magazine, size_t n_bytes,
     struct mmb_thread_cache *cache = mmb_magazine_cache(magazine);
     mmbAllocation **top = mmb_magazine_enter(magazine);
     int64_t credit = MMB_OWNED_LOAD(cache->account.credit) - (int64_t)n_bytes;
-    if (__builtin_expect(top <= MMB_OWNED_LOAD(magazine->low), 0) ||
+    if (__builtin_expect(!mmb_magazine_has_record(magazine, top), 0) ||
         __builtin_expect(credit < MMB_OWNED_LOAD(cache->account.low), 0)) {
         mmb_magazine_leave_unchanged(magazine);
         return false;
@@ -53,7 +53,7 @@ static inline bool mmb_hot_free(mmbAllocation *record)
     struct mmb_magazine *magazine = mmb_magazine_at(mmb_thread_area, record->home);
     struct mmb_thread_cache *cache = mmb_magazine_cache(magazine);
     mmbAllocation **top = mmb_magazine_enter(magazine);
-    if (__builtin_expect(top >= MMB_OWNED_LOAD(magazine->high), 0)) {
+    if (__builtin_expect(!mmb_magazine_has_room(magazine, top), 0)) {
         mmb_magazine_leave_unchanged(magazine);
         return false;
     }

@@ -128,6 +128,7 @@ static void *look_into_nothing(void *unused)
     for (uint32_t base = 0; base <= offset; base += offset) {
         struct mmb_magazine *empty = mmb_magazine_at(area, base);
         mmb_magazine_enter(empty); /* another thread's mark */
+        CU_ASSERT_EQUAL(mmb_allocate(0, interface, &found), MMB_INVALID_SIZE);
         for (size_t n = base == 0 ? 0 : 1; n <= N_BYTES; n += N_BYTES)
             CU_ASSERT_FALSE(mmb_hot_take(empty, n, &found));
         mmb_magazine_leave_unchanged(empty);
