@@ -7,7 +7,7 @@
 
 /* Costs that several rows share. */
 #define CHECKS                                                                                     \
-    "60 instructions, some 35 of them beyond taking and putting a free block: is the interface "   \
+    "56 instructions, some 30 of them beyond taking and putting a free block: is the interface "   \
     "one of the library's, is the handle, is there credit, mark the cache as in use, write the "   \
     "record, count"
 #define RECORD                                                                                     \

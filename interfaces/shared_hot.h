@@ -109,7 +109,7 @@ static inline bool mmb_shared_hot_run(struct mmb_shared_cache *cache, uint64_t s
     mmb_tally_begin(&cache->n_allocated);
     if (__builtin_expect(MMB_OWNED_LOAD(cache->state) == serial, 1)) {
         int64_t credit = MMB_OWNED_LOAD(cache->account.credit) - (int64_t)wish.n_bytes;
-        if (__builtin_expect(credit >= MMB_OWNED_LOAD(cache->account.low), 1) &&
+        if (__builtin_expect(credit >= 0, 1) &&
             mmb_shared_hot_take(cache, mmb_shared_pocket_at(cache, offset), false, wish)) {
             MMB_OWNED_STORE(cache->account.credit, credit);
             mmb_tally_end(&cache->n_allocated);

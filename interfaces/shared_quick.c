@@ -33,8 +33,8 @@ static bool fill_pocket(struct mmb_shared_cache *cache, uint32_t class_index)
 static bool take(struct mmb_shared_cache *cache, uint32_t class_index, struct mmb_hot_wish wish)
 {
     int64_t credit = MMB_OWNED_LOAD(cache->account.credit) - (int64_t)wish.n_bytes;
-    if (MMB_OWNED_LOAD(cache->state) & MMB_SHARED_STOPS ||
-        credit < MMB_OWNED_LOAD(cache->account.low) || !fill_pocket(cache, class_index))
+    if (MMB_OWNED_LOAD(cache->state) & MMB_SHARED_STOPS || credit < 0 ||
+        !fill_pocket(cache, class_index))
         return false;
     credit = MMB_OWNED_LOAD(cache->account.credit) - (int64_t)wish.n_bytes; /* it may have grown */
     struct mmb_shared_pocket *pocket = &cache->pockets[class_index];

@@ -19,8 +19,7 @@ static inline bool mmb_stack_push(struct mmb_stack *stack, size_t n_bytes,
     mmbAllocation *record = stack->next;
     struct mmb_stack_entry *entry = (struct mmb_stack_entry *)(stack->entries + (uintptr_t)record);
     int64_t credit = MMB_OWNED_LOAD(stack->account.base.credit) - (int64_t)n_bytes;
-    if (__builtin_expect(n_bytes > MMB_RECORD_LOW, 0) ||
-        __builtin_expect(credit < MMB_OWNED_LOAD(stack->account.base.low), 0) ||
+    if (__builtin_expect(n_bytes > MMB_RECORD_LOW, 0) || __builtin_expect(credit < 0, 0) ||
         __builtin_expect(record == stack->slab_end, 0))
         return false;
     size_t start = entry->start, top = (start + n_bytes + 15) & ~(size_t)15;

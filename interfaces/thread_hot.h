@@ -13,7 +13,7 @@ static inline bool mmb_hot_take(struct mmb_magazine *magazine, size_t n_bytes,
     mmbAllocation **top = mmb_magazine_enter(magazine);
     int64_t credit = MMB_OWNED_LOAD(cache->account.credit) - (int64_t)n_bytes;
     if (__builtin_expect(!mmb_magazine_has_record(magazine, top), 0) ||
-        __builtin_expect(credit < MMB_OWNED_LOAD(cache->account.low), 0)) {
+        __builtin_expect(credit < 0, 0)) {
         mmb_magazine_leave_unchanged(magazine);
         return false;
     }

@@ -70,11 +70,19 @@ static void raise_peak(struct mmb_account *account, int64_t used)
         __atomic_store_n(&account->peak, used, __ATOMIC_RELAXED);
 }
 
+/* Whatever changes granted or what is left of it ends here. */
+static void set_left(struct mmb_account *account, int64_t left)
+{
+    int64_t kept = account->granted > account->mark ? account->granted - account->mark : 0;
+    __atomic_store_n(&account->kept, kept, __ATOMIC_RELAXED);
+    __atomic_store_n(&account->credit, left - kept, __ATOMIC_RELAXED);
+}
+
 static void set_mark(struct mmb_account *account, int64_t mark)
 {
-    int64_t low = account->granted - mark;
+    int64_t left = mmb_account_left(account);
     account->mark = mark;
-    __atomic_store_n(&account->low, low > 0 ? low : 0, __ATOMIC_RELAXED);
+    set_left(account, left);
 }
 
 /* The same for an account that may reach a mark it never had: of a thread's own one nobody else
@@ -149,15 +157,15 @@ static void drop_sole(struct mmb_quota *quota)
 
 bool mmb_account_take_sole(struct mmb_quota *quota, struct mmb_account *account, int64_t n_bytes)
 {
-    if (atomic_load_explicit(&quota->sole, memory_order_relaxed) != account ||
-        account->credit < n_bytes)
+    int64_t left = mmb_account_left(account) - n_bytes;
+    if (atomic_load_explicit(&quota->sole, memory_order_relaxed) != account || left < 0)
         return false;
-    __atomic_store_n(&account->credit, account->credit - n_bytes, __ATOMIC_RELAXED);
-    int64_t used = account->granted - account->credit;
+    int64_t used = account->granted - left;
     raise_peak(account, used);
     if (used > load(&quota->peak))
         store(&quota->peak, used);
-    set_mark(account, account->peak);
+    account->mark = account->peak;
+    set_left(account, left);
     return true;
 }
 
@@ -165,13 +173,14 @@ bool mmb_account_take_sole(struct mmb_quota *quota, struct mmb_account *account,
 
 static void take_credit(struct mmb_quota *quota, struct mmb_account *account)
 {
-    store(&quota->pool, load(&quota->pool) + account->credit);
-    set_granted(account, account->granted - account->credit);
-    __atomic_store_n(&account->credit, 0, __ATOMIC_RELAXED);
-    set_mark(account, account->mark);
+    int64_t left = mmb_account_left(account);
+    store(&quota->pool, load(&quota->pool) + left);
+    set_granted(account, account->granted - left);
+    set_left(account, 0);
 }
 
-/* Takes the credit of every account but one into the pool and leaves them suspended. */
+/* Takes the credit of every account but one into the pool and leaves them suspended. Those that
+ * were suspended before need not settle again: they did, or their owner suspended them himself. */
 static void collect(struct mmb_quota *quota, const struct mmb_account *but)
 {
     quota->n_collects++;
@@ -181,7 +190,8 @@ static void collect(struct mmb_quota *quota, const struct mmb_account *but)
         if (account == but || account->suspended)
             continue;
         account->ops->suspend(account);
-        any |= account->ops->settle != NULL;
+        account->settles = account->ops->settle != NULL;
+        any |= account->settles;
     }
     if (any)
         mmb_barrier_threads();
@@ -189,8 +199,9 @@ static void collect(struct mmb_quota *quota, const struct mmb_account *but)
         struct mmb_account *account = account_at(node);
         if (account == but)
             continue;
-        if (account->ops->settle)
+        if (account->settles)
             account->ops->settle(account);
+        account->settles = false;
         take_credit(quota, account);
     }
 }
@@ -221,7 +232,7 @@ static int64_t credits(const struct mmb_quota *quota)
 {
     int64_t sum = 0;
     MMB_LIST_FOR_EACH (node, &quota->accounts)
-        sum += __atomic_load_n(&account_at(node)->credit, __ATOMIC_RELAXED);
+        sum += mmb_account_left(account_at(node));
     return sum;
 }
 
@@ -272,7 +283,7 @@ static void grant(struct mmb_quota *quota, struct mmb_account *account, int64_t 
 {
     store(&quota->pool, load(&quota->pool) - n_bytes);
     set_granted(account, account->granted + n_bytes);
-    __atomic_store_n(&account->credit, account->credit + n_bytes, __ATOMIC_RELAXED);
+    set_left(account, mmb_account_left(account) + n_bytes);
 }
 
 /* A shared account is resumed and suspended under its allocator's lock, so that nobody is in an
@@ -303,20 +314,18 @@ mmbError mmb_account_charge(struct mmb_quota *quota, struct mmb_account *account
     if (account->is_shared)
         suspend_own(account);
     loosen(quota);
-    int64_t need = (int64_t)n_bytes - account->credit;
+    int64_t need = (int64_t)n_bytes - mmb_account_left(account);
     if (n_bytes > (size_t)MMB_QUOTA_NONE || !make_room(quota, account, need))
         return refuse(quota, n_bytes);
     if (need > 0)
         grant(quota, account, need);
-    __atomic_store_n(&account->credit, account->credit - (int64_t)n_bytes, __ATOMIC_RELAXED);
+    set_left(account, mmb_account_left(account) - (int64_t)n_bytes);
     bool may_run = !quota->tight && account->ops->resume;
     if (may_run && need > 0)
         grant(quota, account, spare(quota));
     raise_peak(account, mmb_account_used(account));
     if (mmb_account_used(account) > account->mark)
         tell_peak(quota, account);
-    else
-        set_mark(account, account->mark);
     if (may_run && account->suspended) {
         account->ops->resume(account);
     } else if (!may_run) {
@@ -331,9 +340,9 @@ void mmb_account_uncharge(struct mmb_quota *quota, struct mmb_account *account, 
 {
     mmb_lock_acquire(&quota->lock);
     list(quota, account);
-    set_granted(account, account->granted - (int64_t)n_bytes);
     store(&quota->pool, load(&quota->pool) + (int64_t)n_bytes);
-    set_mark(account, account->mark);
+    set_granted(account, account->granted - (int64_t)n_bytes);
+    set_left(account, mmb_account_left(account));
     loosen(quota);
     if (account->suspended && !quota->tight && account->ops->resume)
         account->ops->resume(account);
@@ -369,7 +378,8 @@ static void pass_on(struct mmb_quota *quota, struct mmb_account *account, struct
         quota->direct += account->granted;
     }
     set_granted(account, 0);
-    set_mark(account, 0);
+    account->mark = 0;
+    set_left(account, 0);
 }
 
 void mmb_account_detach(struct mmb_quota *quota, struct mmb_account *account,

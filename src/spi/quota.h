@@ -8,12 +8,14 @@
  * that fits is refused because another account holds what it does not use.
  *
  *     limit = pool + sum of granted + direct
- *     used  = sum of (granted - credit) + direct        for accounts; direct: charged without one
+ *     used  = sum of (granted - credit - kept) + direct    for accounts; direct: charged without
+ * one
  *
  * Peak: each account has a mark, the use it may reach without telling; sum of marks + direct <=
- * peak. An owner that goes beyond its mark raises the peak to what is really used, exact as long as
- * one thread does everything, and never below the truth with many, since nobody passes his mark
- * untold. */
+ * peak. What would take it beyond is kept apart from the credit, so that an owner has one number
+ * to look at. An owner that goes beyond its mark raises the peak to what is really used, exact as
+ * long as one thread does everything, and never below the truth with many, since nobody passes his
+ * mark untold. */
 #ifndef MMB_SPI_QUOTA_H
 #define MMB_SPI_QUOTA_H
 #include <stdatomic.h>
@@ -32,26 +34,28 @@ struct mmb_account_ops {
      * own account may have one under way. Sets `suspended`. */
     void (*suspend)(struct mmb_account *account);
     /* After suspend and a barrier that every running thread has passed: returns when no operation
-     * is under way any more. NULL: none can be. */
+     * is under way any more that saw the account not suspended. NULL: none can be. */
     void (*settle)(struct mmb_account *account);
-    /* Undoes suspend. NULL: this account is never resumed. */
+    /* Undoes suspend. Of a thread's own account only this thread does. NULL: it is never resumed.
+     */
     void (*resume)(struct mmb_account *account);
 };
 
-/* credit and low are the owner's while the account is not suspended; then, as all else, the quota
- * lock's. low = max(granted - mark, 0): an owner may take credit down to it untold. */
+/* credit and kept are the owner's while the account is not suspended; then, as all else, the quota
+ * lock's. Both are credit; kept = max(granted - mark, 0) is what may not be taken untold. */
 struct mmb_account {
     int64_t credit;
-    int64_t low;
+    int64_t kept;
     int64_t granted; /* negative where more was freed here than allocated */
-    int64_t mark;    /* of granted - credit */
-    int64_t peak;    /* granted - credit was never more; of a lock's: whenever the quota saw it */
+    int64_t mark;    /* of what is used */
+    int64_t peak;    /* used was never more; of a lock's: whenever the quota saw it */
     const struct mmb_account_ops *ops;
     struct mmb_list link;
     const void *thread; /* the only one that touched it, or MMB_THREAD_NONE, _MANY */
     bool is_shared;     /* its owner is whoever has an allocator's lock, not one thread */
     bool suspended;
-    bool listed; /* among the quota's accounts: from the first charge on */
+    bool settles; /* it is being suspended */
+    bool listed;  /* among the quota's accounts: from the first charge on */
 };
 #define MMB_THREAD_NONE NULL
 #define MMB_THREAD_MANY ((const void *)1)
@@ -125,7 +129,7 @@ void mmb_account_uncharge(struct mmb_quota *quota, struct mmb_account *account, 
 static inline bool mmb_account_take(struct mmb_account *account, int64_t n_bytes)
 {
     int64_t credit = __atomic_load_n(&account->credit, __ATOMIC_RELAXED) - n_bytes;
-    if (__builtin_expect(credit < __atomic_load_n(&account->low, __ATOMIC_RELAXED), 0))
+    if (__builtin_expect(credit < 0, 0))
         return false;
     __atomic_store_n(&account->credit, credit, __ATOMIC_RELAXED);
     return true;
@@ -141,11 +145,16 @@ static inline void mmb_account_give(struct mmb_account *account, int64_t n_bytes
  * the credit does not suffice or the account is not alone. */
 bool mmb_account_take_sole(struct mmb_quota *quota, struct mmb_account *account, int64_t n_bytes);
 
-/* What is used through the account, racy unless its owner is quiet. */
+/* Granted and not used, and what is used through the account; racy unless its owner is quiet. */
+static inline int64_t mmb_account_left(const struct mmb_account *account)
+{
+    return __atomic_load_n(&account->credit, __ATOMIC_RELAXED) +
+           __atomic_load_n(&account->kept, __ATOMIC_RELAXED);
+}
+
 static inline int64_t mmb_account_used(const struct mmb_account *account)
 {
-    return __atomic_load_n(&account->granted, __ATOMIC_RELAXED) -
-           __atomic_load_n(&account->credit, __ATOMIC_RELAXED);
+    return __atomic_load_n(&account->granted, __ATOMIC_RELAXED) - mmb_account_left(account);
 }
 
 #endif
