@@ -129,6 +129,14 @@ static void add_free(struct mmb_shared_cache *cache, struct mmb_shared_word *wor
 
 /* ---- collecting ---- */
 
+/* What was taken from a pocket is not to be found there any more. */
+static void forget(struct mmb_shared_cache *cache, const struct mmb_shared_word *word, uint64_t bit)
+{
+    uint32_t list = list_of(word->shadow);
+    if (list != MMB_SHARED_LIST_LARGE)
+        mmb_shared_pocket_forget(&cache->pockets[list], word, bit);
+}
+
 /* Of a block that another process freed; here nobody ends the record at the same time. */
 static size_t expire_plain(mmbAllocation *record, uint32_t word)
 {
@@ -136,6 +144,15 @@ static size_t expire_plain(mmbAllocation *record, uint32_t word)
     __atomic_store_n(&record->home, home & ~MMB_SHARED_CHARGED, __ATOMIC_RELAXED);
     mmb_record_mark_free(record);
     return home & MMB_SHARED_CHARGED ? word & MMB_RECORD_LOW : 0;
+}
+
+/* The same for one that a slice or a hold keeps in use: once these are gone it looks as if it were
+ * allocated, and must not be found where it was taken from. */
+static size_t expire_extended(struct mmb_shared_cache *cache, const struct mmb_shared_word *word,
+                              uint64_t bit, mmbAllocation *record)
+{
+    forget(cache, word, bit);
+    return mmb_shadow_expire(record);
 }
 
 static void expire(struct mmb_shared_cache *cache, const struct mmb_shared_word *word,
@@ -147,7 +164,7 @@ static void expire(struct mmb_shared_cache *cache, const struct mmb_shared_word 
         if (mmb_record_state(now) == MMB_RECORD_SHARED)
             cache->owed += expire_plain(record, now);
         else if (record && mmb_record_is_live(record))
-            cache->owed += mmb_shadow_expire(record);
+            cache->owed += expire_extended(cache, word, freed & -freed, record);
     }
 }
 
@@ -431,10 +448,8 @@ static struct mmb_shared_cache *owner_of(struct mmb_shared_heap *heap, uint32_t 
 
 static void keep_back(struct mmb_shared_cache *cache, struct mmb_shared_word *word, uint64_t bit)
 {
-    uint32_t list = list_of(word->shadow);
     word->able &= ~bit;
-    if (list != MMB_SHARED_LIST_LARGE)
-        mmb_shared_pocket_forget(&cache->pockets[list], word, bit);
+    forget(cache, word, bit);
 }
 
 /* Its mark in K goes when its word comes into use again, and it must not be had before that. */

@@ -385,9 +385,9 @@ static __attribute__((noinline)) mmbError free_by_strategy(mmbAllocation *alloca
 }
 
 /* While a trace is written no thread has a way of its own in a shared heap. */
-static __attribute__((noinline)) mmbError free_shared(mmbAllocation *allocation)
+static __attribute__((noinline)) mmbError free_shared(struct mmb_shared_cache *cache,
+                                                      mmbAllocation *allocation)
 {
-    struct mmb_shared_cache *cache = MMB_OWNED_LOAD(mmb_shared_here);
     return mmb_shared_free_on(cache, allocation, mmb_record_word(allocation) & MMB_RECORD_LOW)
                ? MMB_OK
                : free_by_strategy(allocation);
@@ -396,11 +396,13 @@ static __attribute__((noinline)) mmbError free_shared(mmbAllocation *allocation)
 static __attribute__((noinline)) mmbError free_missed(mmbAllocation *allocation)
 {
     uint32_t word = mmb_record_word(allocation), state = mmb_record_state(word);
-    if (__builtin_expect(state == MMB_RECORD_SHARED, 1))
-        return mmb_shared_hot_free(MMB_OWNED_LOAD(mmb_shared_here), allocation,
-                                   word & MMB_RECORD_LOW)
+    if (__builtin_expect(state == MMB_RECORD_SHARED, 1)) {
+        /* Once: a heap that closes takes it away, and the tally that was begun must be ended. */
+        struct mmb_shared_cache *cache = __atomic_load_n(&mmb_shared_here, __ATOMIC_RELAXED);
+        return mmb_shared_hot_free(cache, allocation, word & MMB_RECORD_LOW)
                    ? MMB_OK
-                   : free_shared(allocation);
+                   : free_shared(cache, allocation);
+    }
     if (state == MMB_RECORD_STACKED && mmb_stack_free_hot(allocation))
         return MMB_OK;
     return free_by_strategy(allocation);

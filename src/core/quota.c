@@ -340,6 +340,8 @@ void mmb_account_uncharge(struct mmb_quota *quota, struct mmb_account *account, 
 {
     mmb_lock_acquire(&quota->lock);
     list(quota, account);
+    if (account->is_shared)
+        suspend_own(account); /* another thread may have resumed it since */
     store(&quota->pool, load(&quota->pool) + (int64_t)n_bytes);
     set_granted(account, account->granted - (int64_t)n_bytes);
     set_left(account, mmb_account_left(account));

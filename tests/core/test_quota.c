@@ -171,7 +171,44 @@ static void test_quota_excludes_what_does_not_fit_together(void)
     CU_ASSERT_EQUAL(atomic_load(&n_over), 0);
 }
 
+/* ---- accounts that a lock guards ---- */
+
+static unsigned n_suspended;
+
+static void suspend(struct mmb_account *account)
+{
+    n_suspended++;
+    account->suspended = true;
+}
+
+static void resume(struct mmb_account *account)
+{
+    account->suspended = false;
+}
+
+/* What is owed is paid late: meanwhile another thread may have resumed the account, and a third one
+ * takes credit under the lock. So the credit is not touched but while the account is suspended. */
+static void test_quota_suspends_an_account_that_is_paid(void)
+{
+    static const struct mmb_account_ops ops = {.suspend = suspend, .resume = resume};
+    struct mmb_account account = {
+        .ops = &ops, .is_shared = true, .thread = __builtin_thread_pointer()};
+    mmb_quota_init(&quota, 8000);
+    mmb_account_attach(&quota, &account);
+    CU_ASSERT_EQUAL(mmb_account_charge(&quota, &account, 1000), MMB_OK);
+    CU_ASSERT_FALSE(account.suspended);
+    unsigned before = n_suspended;
+    mmb_account_uncharge(&quota, &account, 400);
+    CU_ASSERT_EQUAL(n_suspended, before + 1);
+    CU_ASSERT_FALSE(account.suspended);
+    expect(8000, 600, 1000);
+    mmb_account_uncharge(&quota, &account, 600);
+    mmb_account_detach(&quota, &account, NULL);
+    expect(8000, 0, 1000);
+}
+
 MMB_SUITE("core/quota", T(test_quota_serves_the_limit_to_the_byte), T(test_quota_counts_parts),
           T(test_quota_without_limit_counts_too), T(test_quota_limit_cannot_go_below_use),
           T(test_quota_is_exact_against_a_changing_limit),
-          T(test_quota_excludes_what_does_not_fit_together))
+          T(test_quota_excludes_what_does_not_fit_together),
+          T(test_quota_suspends_an_account_that_is_paid))

@@ -93,6 +93,32 @@ static void test_processes_one_frees_what_another_made(void)
     }
 }
 
+/* Its slice keeps the handle in use until then; freed once more it must not be given back twice. */
+static void test_processes_one_frees_what_another_slices(void)
+{
+    mmbAllocation *blocks[100], *slice = NULL;
+    make(MMB_STRATEGY_THREAD_LOCAL);
+    for (size_t i = 0; i < N_ROWS(blocks); i++)
+        blocks[i] = control_allocation(heap, 64);
+    CU_ASSERT_EQUAL(mmb_free(blocks[0]), MMB_OK);
+    blocks[0] = control_allocation(heap, 64); /* the same, by the short way */
+    strcpy(mmb_allocation_ptr(blocks[0]), "from the parent");
+    CU_ASSERT_EQUAL_FATAL(mmb_allocation_slice(blocks[0], 0, 16, &slice), MMB_OK);
+    talk->pointer[0] = segment_pointer(blocks[0]);
+    run(read_and_free);
+    CU_ASSERT_EQUAL(mmb_interface_trim(heap, 0), MMB_OK);
+    CU_ASSERT_EQUAL(control_used(space), 99 * 64);
+    CU_ASSERT_EQUAL(mmb_free(slice), MMB_OK);
+    mmbAllocation *other = control_allocation(heap, 1024);
+    CU_ASSERT_EQUAL(mmb_free(blocks[0]), MMB_INVALID_ALLOCATION);
+    CU_ASSERT_EQUAL(control_used(space), 99 * 64 + 1024);
+    CU_ASSERT_EQUAL(mmb_free(other), MMB_OK);
+    for (size_t i = 1; i < N_ROWS(blocks); i++)
+        CU_ASSERT_EQUAL(mmb_free(blocks[i]), MMB_OK);
+    CU_ASSERT_EQUAL(control_used(space), 0);
+    unmake();
+}
+
 static int make_and_leave(void *unused)
 {
     (void)unused;
@@ -294,6 +320,7 @@ static void test_processes_attach_6000_times(void)
 }
 
 MMB_SUITE_WITH("shared/processes", set_up, tear_down, T(test_processes_one_frees_what_another_made),
+               T(test_processes_one_frees_what_another_slices),
                T(test_processes_the_dead_leave_blocks), T(test_processes_the_living_are_not_robbed),
                T(test_processes_adopting_is_charged),
                T(test_processes_a_reused_block_has_a_new_handle),
