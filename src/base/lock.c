@@ -34,7 +34,10 @@ void mmb_backoff(struct mmb_backoff *backoff)
     } else {
         long sleep_ns = backoff->sleep_ns ? backoff->sleep_ns : SLEEP_FIRST_NS;
         struct timespec request = {0, sleep_ns};
+        int cancel_state; /* a thread must not end here, in the midst of what it waits for */
+        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
         nanosleep(&request, NULL); /* a signal only makes it look sooner */
+        pthread_setcancelstate(cancel_state, NULL);
         backoff->sleep_ns = sleep_ns * 2 < SLEEP_LONGEST_NS ? sleep_ns * 2 : SLEEP_LONGEST_NS;
     }
     errno = saved_errno;

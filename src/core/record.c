@@ -21,7 +21,7 @@
  * half is tried until 64 MiB, 4 * 10^6 records. */
 #define RESERVE_FIRST ((size_t)64 << 30)
 #define RESERVE_LAST  ((size_t)64 << 20)
-/* One mprotect per 65,536 records. */
+/* One mprotect per 65,536 records, or as many as have a whole OS page of the table. */
 #define COMMIT_BYTES ((size_t)1 << 20)
 
 struct mmb_record_range mmb_records = {.range = MMB_RANGE_INIT(sizeof(struct mmbAllocation))};
@@ -56,6 +56,12 @@ static size_t granule_of(const mmbAllocation *record)
     return ((uintptr_t)record - mmb_records.range.base) / GRANULE_BYTES;
 }
 
+static size_t commit_bytes(void)
+{
+    size_t least = mmb_os_page_bytes() / sizeof(union granule) * GRANULE_BYTES;
+    return least > COMMIT_BYTES ? least : COMMIT_BYTES;
+}
+
 static void count_committed(void)
 {
     slabs.n_committed = mmb_records.range.n_committed / GRANULE_BYTES;
@@ -69,8 +75,8 @@ static bool reserve(size_t n_bytes)
     void *table = mmb_os_reserve(n_granules * sizeof(union granule));
     if (!table)
         return false;
-    if (!mmb_os_commit(table, COMMIT_BYTES / GRANULE_BYTES * sizeof(union granule)) ||
-        !mmb_range_open(&mmb_records.range, n_bytes, COMMIT_BYTES)) {
+    if (!mmb_os_commit(table, commit_bytes() / GRANULE_BYTES * sizeof(union granule)) ||
+        !mmb_range_open(&mmb_records.range, n_bytes, commit_bytes())) {
         mmb_os_unmap(table, n_granules * sizeof(union granule));
         return false;
     }
@@ -99,10 +105,9 @@ static bool commit(size_t n_granules)
     if (slabs.n_used + n_granules > slabs.n_reserved)
         return false;
     while (slabs.n_used + n_granules > slabs.n_committed) {
-        size_t step = COMMIT_BYTES / GRANULE_BYTES;
-        size_t table_bytes = step * sizeof(union granule);
+        size_t table_bytes = commit_bytes() / GRANULE_BYTES * sizeof(union granule);
         if (!mmb_os_commit(slabs.table + slabs.n_committed, table_bytes) ||
-            !mmb_range_grow(&mmb_records.range, COMMIT_BYTES))
+            !mmb_range_grow(&mmb_records.range, commit_bytes()))
             return false;
         count_committed();
     }
