@@ -10,6 +10,7 @@
  * Takes no lock. What the library and hwloc allocate while they work for us (`inside`) goes to the
  * C library, and so does what other threads want while one of them starts the library: waiting
  * there could deadlock with locks that the program holds. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -70,6 +71,15 @@ static mmbStrategy strategy_of(const char *name)
     return MMB_STRATEGY_DEFAULT;
 }
 
+/* The library's own, which ours stand in front of. */
+static mmbError init_library(const char *name, const mmbOptions *options)
+{
+    void *symbol = dlsym(RTLD_NEXT, name);
+    mmbError (*function)(const mmbOptions *) = NULL;
+    memcpy(&function, &symbol, sizeof function);
+    return function ? function(options) : MMB_UNSUPPORTED;
+}
+
 /* The layer's default space, with an interface of our own in it. */
 static mmbError make_interface(mmbMemInterface **out)
 {
@@ -78,8 +88,10 @@ static mmbError make_interface(mmbMemInterface **out)
     mmbMemInterfaceConfig config = MMB_MEMINTERFACE_CONFIG_DEFAULT;
     const char *second = setting("MMB_RUN_FALLBACK", NULL);
     libc_serves_rest = !second;
-    mmbError error = mmb_init_host(MMB_INIT_DEFAULT);
-    if (!error && second && strcmp(second, "none") != 0)
+    mmbError error = init_library("mmb_init_host", MMB_INIT_DEFAULT);
+    if (error)
+        return error;
+    if (second && strcmp(second, "none") != 0)
         error = interface_of(second, &fallback);
     if (!error)
         error = interface_of(setting("MMB_RUN_LAYER", "HBM"), &standard);
@@ -102,14 +114,22 @@ static void leave(void)
     inside = false;
 }
 
-static void start(void)
+static bool may_start(void)
 {
     int unused = UNUSED;
+    return atomic_compare_exchange_strong(&state, &unused, STARTING);
+}
+
+static void start(void)
+{
     mmbMemInterface *made = NULL;
-    if (!atomic_compare_exchange_strong(&state, &unused, STARTING))
-        return;
     inside = true;
     mmbError error = make_interface(&made);
+    if (error == MMB_BUSY) { /* asked for within a call of the library */
+        inside = false;
+        atomic_store_explicit(&state, UNUSED, memory_order_release);
+        return;
+    }
     if (!error && pthread_atfork(enter, leave, leave))
         error = MMB_OUT_OF_MEMORY;
     if (error)
@@ -124,6 +144,29 @@ static void start(void)
     inside = false;
 }
 
+/* A program that uses the library itself: what it and its plugins allocate meanwhile, in whatever
+ * thread, must not wait for the library. */
+static mmbError init_for_program(const char *name, const mmbOptions *options)
+{
+    bool starts = !inside && may_start();
+    mmbError error = init_library(name, options);
+    if (starts && error)
+        atomic_store_explicit(&state, UNUSED, memory_order_release);
+    else if (starts)
+        start();
+    return error;
+}
+
+EXPORT mmbError mmb_init(const mmbOptions *options)
+{
+    return init_for_program("mmb_init", options);
+}
+
+EXPORT mmbError mmb_init_host(const mmbOptions *options)
+{
+    return init_for_program("mmb_init_host", options);
+}
+
 /* Most blocks are too small, and that is all that is asked for them. */
 static inline bool is_small(size_t n_bytes)
 {
@@ -135,7 +178,7 @@ static bool may_serve(void)
 {
     if (inside)
         return false;
-    if (atomic_load_explicit(&state, memory_order_acquire) == UNUSED)
+    if (atomic_load_explicit(&state, memory_order_acquire) == UNUSED && may_start())
         start();
     return atomic_load_explicit(&state, memory_order_acquire) == READY;
 }

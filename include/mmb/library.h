@@ -64,6 +64,8 @@ typedef struct mmbOptions {
  * @retval MMB_NOT_FOUND the topology file does not exist
  * @retval MMB_PERMISSION the topology file may not be read
  * @retval MMB_CORRUPT the topology file is no topology
+ * @retval MMB_BUSY this thread is in the midst of another call that changes what exists: in a
+ *         callback or, where the library serves malloc, in a plugin that such a call loads
  * @retval MMB_UNSUPPORTED a topology file is named, but discovery is not built in
  * @retval MMB_OUT_OF_MEMORY the system refuses memory or address space for the library's own data
  * @retval MMB_ERROR discovery failed on this machine; the detail has hwloc's or the system's text
@@ -82,6 +84,8 @@ MMB_API mmbError mmb_init(const mmbOptions *options);
  * @retval MMB_NOT_FOUND the topology file does not exist
  * @retval MMB_PERMISSION the topology file may not be read
  * @retval MMB_CORRUPT the topology file is no topology
+ * @retval MMB_BUSY this thread is in the midst of another call that changes what exists: in a
+ *         callback or, where the library serves malloc, in a plugin that such a call loads
  * @retval MMB_UNSUPPORTED a topology file is named, but discovery is not built in
  * @retval MMB_OUT_OF_MEMORY the system refuses memory or address space for the library's own data
  * @retval MMB_ERROR discovery failed on this machine; the detail has hwloc's or the system's text

@@ -48,6 +48,9 @@ bool mmb_range_open(struct mmb_range *range, size_t n_bytes, size_t n_first)
         mmb_os_unmap(start, n_bytes);
         return false;
     }
+    uintptr_t mask = made.mask;
+    made.mask = 0; /* nothing is in it until all else is written */
     *range = made;
+    __atomic_store_n(&range->mask, mask, __ATOMIC_RELEASE);
     return true;
 }

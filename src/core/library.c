@@ -87,6 +87,8 @@ static mmbError init(const mmbOptions *options, bool is_host_only)
     mmbError error = mmb_struct_in(&known, sizeof known, options, sizeof known, "mmbOptions");
     if (error == MMB_OK)
         error = check_thread_model(known.thread_model);
+    if (error == MMB_OK && mmb_registry_is_mine())
+        error = mmb_fail(MMB_BUSY, "init: called within a call that changes the library's tables");
     if (error != MMB_OK)
         return error;
     bool is_as_asked = true, is_traced = true;

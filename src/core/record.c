@@ -18,9 +18,9 @@
 #define GRANULE_BYTES ((size_t)MMB_RECORDS_PER_GRANULE * sizeof(struct mmbAllocation))
 #define GRANULES_MAX  (MMB_SLAB_RECORDS_MAX / MMB_RECORDS_PER_GRANULE)
 /* 64 GiB of addresses: 4 * 10^9 records. Where so much may not be reserved (ulimit -v, valgrind),
- * half is tried until 64 MiB, 4 * 10^6 records. */
+ * half is tried until 32 MiB, 2 * 10^6 records. */
 #define RESERVE_FIRST ((size_t)64 << 30)
-#define RESERVE_LAST  ((size_t)64 << 20)
+#define RESERVE_LAST  ((size_t)32 << 20)
 /* One mprotect per 65,536 records, or as many as have a whole OS page of the table. */
 #define COMMIT_BYTES ((size_t)1 << 20)
 

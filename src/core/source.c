@@ -12,6 +12,7 @@
 #include "src/core/source.h"
 #include <stdatomic.h>
 #include <stdint.h>
+#include "interfaces/page_map.h"
 #include "src/base/checked.h"
 #include "src/base/error.h"
 #include "src/base/log.h"
@@ -263,6 +264,20 @@ static bool deregister_chunk(struct mmb_chunk *chunk)
     return false;
 }
 
+/* A chunk within a block of another one is in the map of chunks the nearer answer, and no page may
+ * answer before it. The block is in use meanwhile, so its heap does not enter its pages again. */
+static mmbError enter(struct mmb_chunk *chunk)
+{
+    uintptr_t first = chunk->memory.address, end = first + chunk->memory.n_bytes;
+    bool is_within = mmb_chunk_find(first) != NULL;
+    mmbError error = mmb_address_map_insert(&mmb_chunk_map, first, chunk->memory.n_bytes, chunk);
+    if (error == MMB_OK && is_within) {
+        first = mmb_round_down(first, MMB_PAGE_BYTES);
+        mmb_page_map_leave(first, (end - first + MMB_PAGE_BYTES - 1) / MMB_PAGE_BYTES);
+    }
+    return error;
+}
+
 mmbError mmb_source_obtain(struct mmb_source *source, size_t min_bytes, size_t want_bytes,
                            size_t alignment, struct mmb_chunk **out_chunk)
 {
@@ -279,8 +294,7 @@ mmbError mmb_source_obtain(struct mmb_source *source, size_t min_bytes, size_t w
         goto free_chunk;
     chunk->source = source;
     mmb_list_init(&chunk->link);
-    error =
-        mmb_address_map_insert(&mmb_chunk_map, chunk->memory.address, chunk->memory.n_bytes, chunk);
+    error = enter(chunk);
     if (error != MMB_OK)
         goto unmap_memory;
     atomic_fetch_add_explicit(&source->reserved, chunk->memory.n_bytes, memory_order_relaxed);

@@ -120,6 +120,44 @@ static void test_find_prefers_what_is_wrapped_in_a_block(void)
     lab_free(block);
 }
 
+/* An interface over an array that is a block of another one: the nearer one has what lies in both,
+ * whatever size the inner heap's pages have, and the outer one the rest. */
+static void find_within(mmbStrategy strategy, size_t n_bytes)
+{
+    mmbAllocation *outer = lab_new(page, n_bytes + 1000), *out = NULL, *block = NULL;
+    char *array = MMB_PTR(outer, char) + 500;
+    mmbMemInterfaceConfig config = MMB_MEMINTERFACE_CONFIG_DEFAULT;
+    mmbMemInterface *inner = NULL;
+    config.backend = MMB_BACKEND_ARRAY;
+    config.backend_opts.array.base = array;
+    config.backend_opts.array.bytes = n_bytes;
+    config.strategy = strategy;
+    config.flags = MMB_INTERFACE_FINDABLE;
+    CU_ASSERT_EQUAL_FATAL(mmb_create_interface(space, &config, &inner), MMB_OK);
+    CU_ASSERT_EQUAL_FATAL(mmb_allocate(100, inner, &block), MMB_OK);
+    char *first = mmb_allocation_ptr(block);
+    SUITE_CHECK(mmb_allocation_find(first + 50, &out) == MMB_OK && out == block, "%s in %zu B",
+                mmb_strategy_name(strategy), n_bytes);
+    CU_ASSERT_EQUAL(mmb_allocation_find(array - 1, &out), MMB_OK);
+    CU_ASSERT_PTR_EQUAL(out, outer);
+    CU_ASSERT_TRUE(mmb_usable_size(inner, first) >= 100);
+    CU_ASSERT_EQUAL(mmb_free_ptr(page, first), MMB_INVALID_ALLOCATION);
+    CU_ASSERT_EQUAL(mmb_free_ptr(inner, first), MMB_OK);
+    CU_ASSERT_EQUAL(mmb_destroy_interface(inner), MMB_OK);
+    CU_ASSERT_EQUAL(mmb_allocation_find(array, &out), MMB_OK);
+    CU_ASSERT_PTR_EQUAL(out, outer);
+    lab_free(outer);
+}
+
+static void test_find_prefers_the_inner_interface(void)
+{
+    static const size_t sizes[] = {20000, (size_t)1 << 20, (size_t)5 << 20};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        for (int s = MMB_STRATEGY_PASSTHROUGH; s <= MMB_STRATEGY_THREAD_LOCAL; s++)
+            if (s != MMB_STRATEGY_STACK)
+                find_within((mmbStrategy)s, sizes[i]);
+}
+
 /* Nor is a block of an interface without the flag, though its page tells of it. */
 static void test_find_asks_for_the_flag(void)
 {
@@ -282,7 +320,8 @@ static void test_find_and_for_each_beside_other_threads(void)
 MMB_SUITE_WITH("core/find", set_up, tear_down, T(test_find_refuses_what_is_nobodys),
                T(test_find_covers_just_the_requested_bytes),
                T(test_find_prefers_the_smallest_wrapped_object),
-               T(test_find_prefers_what_is_wrapped_in_a_block), T(test_find_asks_for_the_flag),
+               T(test_find_prefers_what_is_wrapped_in_a_block),
+               T(test_find_prefers_the_inner_interface), T(test_find_asks_for_the_flag),
                T(test_contains_knows_its_memory_and_no_other),
                T(test_contains_looks_into_the_fallback), T(test_for_each_checks_its_arguments),
                T(test_for_each_ends_when_told), T(test_for_each_without_memory),

@@ -324,6 +324,16 @@ static void test_library_checks_thread_models(void)
     CU_ASSERT_EQUAL(mmb_finalize(), MMB_NOT_INITIALIZED);
 }
 
+/* covers: mmb_init MMB_BUSY, mmb_init_host MMB_BUSY */
+static void test_library_is_not_initialised_within_a_call(void)
+{
+    mmb_registry_lock();
+    CU_ASSERT_EQUAL(mmb_init(MMB_INIT_DEFAULT), MMB_BUSY);
+    CU_ASSERT_EQUAL(mmb_init_host(MMB_INIT_DEFAULT), MMB_BUSY);
+    mmb_registry_unlock();
+    CU_ASSERT_EQUAL(mmb_finalize(), MMB_NOT_INITIALIZED);
+}
+
 static void test_library_checks_the_options_of_every_call(void)
 {
     mmbOptions options = MMB_OPTIONS_INIT;
@@ -386,5 +396,6 @@ MMB_SUITE_WITH(
     T(test_library_refuses_everything_before_init),
     T(test_library_refuses_everything_after_finalize),
     T(test_library_handles_are_dead_after_finalize), T(test_library_checks_thread_models),
+    T(test_library_is_not_initialised_within_a_call),
     T(test_library_checks_the_options_of_every_call), T(test_library_options_of_a_newer_program),
     T(test_library_topology_that_is_not_there), T(test_library_version_works_always))

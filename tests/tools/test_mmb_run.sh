@@ -23,6 +23,11 @@ placed() {
         grep -q '^mmb-run: DRAM: [1-9][0-9]* allocations, ' "$tap_dir/err"
 }
 
+# Its own mmb_init loads plugins of hwloc, which allocate large blocks while they are loaded.
+library_user_runs() {
+    timeout 60 "$run" --layer DRAM "$MMB_BUILDDIR/tools/mmb-info" --json >"$tap_dir/out" && grep -q '"layers"' "$tap_dir/out"
+}
+
 user_alone() {
     "$MMB_BUILDDIR/tests/tools/preload_user"
 }
@@ -145,6 +150,7 @@ tap_run 'the same, placed' user_placed
 tap_run 'the same with the scalable page' user_placed --strategy SCALABLE_PAGE
 tap_run 'the same straight from the backend' user_placed --strategy PASSTHROUGH
 tap_run 'the same with almost every block placed' user_placed --min-size 256
+tap_run 'a program that initialises the library itself' library_user_runs
 with python3 'python3 with threads and a subprocess' python_runs
 tap_run 'sort' sort_sorts
 with python3 'no driver of a device is loaded' loads_no_driver
