@@ -81,11 +81,10 @@ void mmb_page_map_enter(uintptr_t address, size_t n_pages, const mmbAllocation *
 {
     MMB_ASSERT(address % MMB_PAGE_BYTES == 0 && block_bytes % 16 == 0 &&
                (!block_bytes || n_pages <= MMB_SPAN_PAGES_MAX));
-    const struct mmb_page_entry content = {
-        .first = (uint32_t)(((uintptr_t)first - mmb_records.range.base) / sizeof *first),
-        .start = (uint32_t)address,
-        .reciprocal = reciprocal_of(block_bytes),
-        .is_findable = is_findable};
+    const struct mmb_page_entry content = {.first = (uint32_t)mmb_record_number(first),
+                                           .start = (uint32_t)address,
+                                           .reciprocal = reciprocal_of(block_bytes),
+                                           .is_findable = is_findable};
     write_pages(address, n_pages, &content, true);
 }
 

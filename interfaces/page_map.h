@@ -75,7 +75,7 @@ static inline mmbAllocation *mmb_page_entry_guess(const struct mmb_page_entry *e
     uint64_t number = __atomic_load_n(&entry->first, __ATOMIC_RELAXED) + index;
     if (__builtin_expect(number >= MMB_OWNED_LOAD(mmb_records.n_records), 0))
         return NULL;
-    return (mmbAllocation *)mmb_records.range.base + number;
+    return mmb_record_by_number(number);
 }
 
 static inline mmbAllocation *mmb_page_guess(uintptr_t address)

@@ -4,8 +4,9 @@
  * library, as does everything when the layer cannot serve. mmb-run sets the variables and
  * LD_PRELOAD.
  *
- * Owns the interface, made at the first large block: a process that never asks for one pays
- * nothing. Whose a pointer is, the library's map of chunks tells; two bounds spare most lookups.
+ * Owns the interface, made at the first large block, or when the program initialises the library
+ * for itself: a process that does neither pays nothing. Whose a pointer is, the library's map of
+ * chunks tells; two bounds spare most lookups.
  *
  * Takes no lock. What the library and hwloc allocate while they work for us (`inside`) goes to the
  * C library, and so does what other threads want while one of them starts the library: waiting

@@ -54,7 +54,7 @@ static inline bool mmb_interface_is_slot(const mmbMemInterface *interface)
 /* Any pointer may be asked. Lock-free; false for all before the first mmb_init. */
 static inline bool mmb_interface_is_live(const mmbMemInterface *interface)
 {
-    return mmb_handles_own(&mmb_interface_handles, interface) &&
+    return mmb_interface_is_slot(interface) &&
            atomic_load_explicit(&interface->magic, memory_order_acquire) == MMB_INTERFACE_MAGIC;
 }
 

@@ -35,9 +35,7 @@ union granule {
 static struct {
     struct mmb_lock lock;
     union granule *table;
-    size_t n_reserved; /* granules: reserved, committed, given at least once */
-    size_t n_committed;
-    size_t n_used;
+    size_t n_used;                    /* granules: given at least once */
     uintptr_t free[GRANULES_MAX + 1]; /* by exact number of granules; 0 = none */
 } slabs = {.lock = MMB_LOCK_INIT};
 
@@ -48,12 +46,12 @@ static size_t granules_of(uint32_t n_records)
 
 static mmbAllocation *granule_records(size_t granule)
 {
-    return (mmbAllocation *)(mmb_records.range.base + granule * GRANULE_BYTES);
+    return mmb_record_by_number(granule * MMB_RECORDS_PER_GRANULE);
 }
 
 static size_t granule_of(const mmbAllocation *record)
 {
-    return ((uintptr_t)record - mmb_records.range.base) / GRANULE_BYTES;
+    return mmb_record_number(record) / MMB_RECORDS_PER_GRANULE;
 }
 
 static size_t commit_bytes(void)
@@ -64,8 +62,8 @@ static size_t commit_bytes(void)
 
 static void count_committed(void)
 {
-    slabs.n_committed = mmb_records.range.n_committed / GRANULE_BYTES;
-    __atomic_store_n(&mmb_records.n_records, slabs.n_committed * MMB_RECORDS_PER_GRANULE,
+    __atomic_store_n(&mmb_records.n_records,
+                     mmb_records.range.n_committed / sizeof(struct mmbAllocation),
                      __ATOMIC_RELEASE);
 }
 
@@ -82,7 +80,6 @@ static bool reserve(size_t n_bytes)
     }
     slabs.table = table;
     mmb_records.owners = &slabs.table->owner;
-    slabs.n_reserved = n_granules;
     slabs.n_used = 1; /* the first is never given: record 0 is nobody's (interfaces/page_map.h) */
     count_committed();
     return true;
@@ -102,11 +99,13 @@ mmbError mmb_records_open(void)
 /* Makes n more granules usable. */
 static bool commit(size_t n_granules)
 {
-    if (slabs.n_used + n_granules > slabs.n_reserved)
+    size_t n_bytes = (slabs.n_used + n_granules) * GRANULE_BYTES;
+    if (n_bytes > mmb_records.range.n_reserved)
         return false;
-    while (slabs.n_used + n_granules > slabs.n_committed) {
+    while (n_bytes > mmb_records.range.n_committed) {
+        size_t n_before = mmb_records.range.n_committed / GRANULE_BYTES;
         size_t table_bytes = commit_bytes() / GRANULE_BYTES * sizeof(union granule);
-        if (!mmb_os_commit(slabs.table + slabs.n_committed, table_bytes) ||
+        if (!mmb_os_commit(slabs.table + n_before, table_bytes) ||
             !mmb_range_grow(&mmb_records.range, commit_bytes()))
             return false;
         count_committed();

@@ -77,7 +77,7 @@ static link_to_ticket *make_leaf(_Atomic(link_to_ticket *) *place)
 
 static link_to_ticket *link_of(const mmbAllocation *record, bool make)
 {
-    size_t index = ((uintptr_t)record - mmb_records.range.base) / sizeof *record;
+    size_t index = mmb_record_number(record);
     MMB_ASSERT(index / LEAF_RECORDS < LEAVES);
     _Atomic(link_to_ticket *) *place = &leaves[index / LEAF_RECORDS];
     link_to_ticket *leaf = atomic_load_explicit(place, memory_order_acquire);

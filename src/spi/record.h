@@ -66,6 +66,17 @@ static inline bool mmb_record_is_ours(const void *handle)
     return mmb_range_has(&mmb_records.range, handle);
 }
 
+/* Records count from 0 on; those below n_records can be reached by their number. */
+static inline size_t mmb_record_number(const mmbAllocation *record)
+{
+    return ((uintptr_t)record - mmb_records.range.base) / sizeof *record;
+}
+
+static inline mmbAllocation *mmb_record_by_number(size_t number)
+{
+    return (mmbAllocation *)mmb_records.range.base + number;
+}
+
 static inline uint32_t mmb_record_word(const mmbAllocation *record)
 {
     return __atomic_load_n(&record->word, __ATOMIC_ACQUIRE);

@@ -15,7 +15,7 @@ struct mmb_record_pool_owner {
 /* As mmb_record_home_object. */
 static inline void *mmb_record_home_here(const mmbAllocation *record)
 {
-    size_t index = ((uintptr_t)record - mmb_records.range.base) / sizeof *record;
+    size_t index = mmb_record_number(record);
     struct mmb_record_owner *owner =
         __atomic_load_n(&mmb_records.owners[index / MMB_RECORDS_PER_GRANULE], __ATOMIC_RELAXED);
     return __atomic_load_n(

@@ -34,7 +34,7 @@ static void tear_down(void)
 
 static mmbAllocation *record_at(size_t number)
 {
-    return (mmbAllocation *)mmb_records.range.base + number;
+    return mmb_record_by_number(number);
 }
 
 static void enter(uintptr_t address, size_t n_pages, size_t number, size_t block_bytes)
