@@ -64,12 +64,6 @@ static bool has_bin(const struct mmb_shared_cache *cache, const struct mmb_shado
 
 /* ---- words ---- */
 
-static void set_allocated(struct mmb_shared_word *word, uint64_t allocated)
-{
-    MMB_OWNED_STORE(word->allocated, allocated);
-    __atomic_store_n(&word->bits[0], allocated, __ATOMIC_RELEASE);
-}
-
 static uint64_t *spared_of(const struct mmb_shared_word *word)
 {
     return &word->shadow->span.spared[word->number];
@@ -176,7 +170,7 @@ static void collect_word(struct mmb_shared_cache *cache, struct mmb_shared_word 
     if (__builtin_expect(marks == 0, 1))
         return;
     uint64_t allocated = word->allocated, freed = allocated & marks;
-    set_allocated(word, allocated & ~marks);
+    mmb_shared_set_allocated(word, word->bits, allocated & ~marks);
     __atomic_fetch_and(&bits[1], ~marks, __ATOMIC_ACQ_REL);
     expire(cache, word, freed);
     if (freed)
@@ -413,7 +407,7 @@ void mmb_shared_block_commit(const struct mmb_shared_block *block)
     uint64_t bit = bit_of(block->bit);
     if (__builtin_expect((load(&word->bits[1]) & bit) != 0, 0))
         __atomic_fetch_and(&word->bits[1], ~bit, __ATOMIC_RELAXED);
-    set_allocated(word, word->allocated | bit);
+    mmb_shared_set_allocated(word, word->bits, word->allocated | bit);
 }
 
 bool mmb_shared_block_free(struct mmb_shared_cache *cache, struct mmb_shadow *shadow,
@@ -424,7 +418,7 @@ bool mmb_shared_block_free(struct mmb_shared_cache *cache, struct mmb_shadow *sh
     uint64_t allocated = block.word->allocated, bit = bit_of(block.bit);
     if (!(allocated & ~load(&block.word->bits[1]) & bit))
         return false;
-    set_allocated(block.word, allocated & ~bit);
+    mmb_shared_set_allocated(block.word, block.word->bits, allocated & ~bit);
     mmb_shared_block_untake(cache, &block);
     return true;
 }

@@ -62,6 +62,15 @@ struct mmb_hot_wish {
     mmbAllocation **out_record;
 };
 
+/* What is allocated of a word that is owned here: noted, and made so for all by one store. Bits:
+ * the word's, which the hot ways have at hand. */
+static inline void mmb_shared_set_allocated(struct mmb_shared_word *word, uint64_t *bits,
+                                            uint64_t allocated)
+{
+    MMB_OWNED_STORE(word->allocated, allocated);
+    __atomic_store_n(&bits[0], allocated, __ATOMIC_RELEASE);
+}
+
 /* Has somebody else freed a block? A look at what others write; gcc takes two instructions and a
  * register more for it. */
 static inline bool mmb_shared_is_marked(const uint64_t *bits, uint64_t bit)
@@ -96,9 +105,7 @@ static inline bool mmb_shared_hot_take(struct mmb_shared_cache *cache,
     uint32_t life = is_packed ? mmb_shared_bump_packed(word, (uint64_t)__builtin_ctzll(bit))
                               : mmb_shared_bump(spot->generation);
     mmb_record_set_halves(record, cache->fresh | mmb_record_halves(wish.n_bytes, life));
-    uint64_t allocated = MMB_OWNED_LOAD(word->allocated) | bit;
-    MMB_OWNED_STORE(word->allocated, allocated);
-    __atomic_store_n(&bits[0], allocated, __ATOMIC_RELEASE);
+    mmb_shared_set_allocated(word, bits, MMB_OWNED_LOAD(word->allocated) | bit);
     return true;
 }
 
@@ -185,9 +192,7 @@ static inline bool mmb_shared_hot_free(struct mmb_shared_cache *cache, mmbAlloca
     if (mmb_shared_is_marked(bits, bit))
         return false;
     mmb_shared_hot_end(record);
-    uint64_t allocated = MMB_OWNED_LOAD(word->allocated) & ~bit;
-    MMB_OWNED_STORE(word->allocated, allocated);
-    __atomic_store_n(&bits[0], allocated, __ATOMIC_RELEASE);
+    mmb_shared_set_allocated(word, bits, MMB_OWNED_LOAD(word->allocated) & ~bit);
     MMB_OWNED_STORE(pocket->top, spot);
     MMB_OWNED_ADD(cache->account.credit, (int64_t)n_bytes);
     mmb_tally_end(&cache->n_freed);

@@ -66,9 +66,7 @@ bool mmb_shared_allocate_quickly(struct mmb_allocator *allocator, size_t n_bytes
 static void give(struct mmb_shared_cache *cache, struct mmb_shared_word *word, uint32_t number)
 {
     uint64_t bit = (uint64_t)1 << number, able = word->able & bit;
-    uint64_t allocated = word->allocated & ~bit;
-    MMB_OWNED_STORE(word->allocated, allocated);
-    __atomic_store_n(&word->bits[0], allocated, __ATOMIC_RELEASE);
+    mmb_shared_set_allocated(word, word->bits, word->allocated & ~bit);
     if (able && mmb_shared_pocket_put(&cache->pockets[word->class_index], word, number))
         return;
     if (word->state == MMB_WORD_CURRENT)
